@@ -1,0 +1,113 @@
+import type { Interval } from './interval.ts';
+
+/**
+ * Everything that can go wrong between this worker and a calendar provider, as plain data.
+ * Thrown errors lose their fields across Durable Object RPC; values survive. No token and no
+ * provider body is ever inside one. `*Ms` are epoch milliseconds.
+ */
+export type Failure =
+  /** 429, or Google's 403 rate-limit reasons. `retryAtMs` is the provider's minimum wait, if it named one. */
+  | { kind: 'throttled'; scope: 'user' | 'app'; retryAtMs?: number }
+  /** 5xx, network, time-out. `ambiguous`: the provider may have carried the request out. */
+  | { kind: 'unavailable'; retryAtMs?: number; ambiguous: boolean }
+  /** 401: refresh once, then ask the person. `claims`: a claims challenge to replay at sign-in. */
+  | { kind: 'token-rejected'; claims?: string }
+  /** The grant is dead (`invalid_grant`, or never given): the person must connect again. */
+  | { kind: 'grant-revoked'; detail: string }
+  /** The person or the organisation has not allowed `scopes` (empty when the provider does not say which). */
+  | { kind: 'consent-missing'; scopes: string[] }
+  | { kind: 'not-found'; what: string }
+  | { kind: 'conflict'; with: Interval[] }
+  /** The sync cursor is no longer known to the provider. */
+  | { kind: 'cursor-expired' }
+  /** Our request was wrong; asking again changes nothing. */
+  | { kind: 'rejected'; status: number; code: string }
+  /** The reply did not have the promised shape. `at` names the place in it. */
+  | { kind: 'malformed'; at: string }
+  /** Our own registration or configuration is wrong: alarm the operator, not the person. */
+  | { kind: 'misconfigured'; detail: string };
+
+/** A value, or the reason there is none. */
+export type Outcome<T> = { ok: true; value: T } | { ok: false; failure: Failure };
+
+/** Wraps a value as a successful outcome. */
+export function ok<T>(value: T): { ok: true; value: T } {
+  return { ok: true, value };
+}
+
+/** Wraps a failure as an unsuccessful outcome. */
+export function fail(failure: Failure): { ok: false; failure: Failure } {
+  return { ok: false, failure };
+}
+
+/** The error codes of this worker's HTTP API and notices (design: "problem"). */
+export type ErrorCode =
+  | 'invalid_request'
+  | 'unauthorized'
+  | 'forbidden'
+  | 'not_found'
+  | 'conflict'
+  | 'reauth_required'
+  | 'consent_missing'
+  | 'idempotency_mismatch'
+  | 'rate_limited'
+  | 'provider_unavailable'
+  | 'provider_rejected'
+  | 'misconfigured';
+
+/** An error as tasks and notices carry it. `retryable`: the same request may succeed later without anyone acting. */
+export interface TaskError {
+  code: ErrorCode;
+  message: string;
+  retryable: boolean;
+}
+
+/** What a caller is told about a failure. */
+export function describeFailure(failure: Failure): TaskError {
+  switch (failure.kind) {
+    case 'throttled':
+      return error('rate_limited', 'The provider is limiting this account; try again later.', true);
+    case 'unavailable':
+      return error('provider_unavailable', 'The provider did not answer; try again later.', true);
+    case 'malformed':
+      return error(
+        'provider_unavailable',
+        `The provider's reply could not be read (${failure.at}); try again later.`,
+        true,
+      );
+    case 'token-rejected':
+      return error(
+        'reauth_required',
+        'The provider refuses the token; the person must connect again.',
+        false,
+      );
+    case 'grant-revoked':
+      return error('reauth_required', `The person must connect again: ${failure.detail}`, false);
+    case 'consent-missing':
+      return error(
+        'consent_missing',
+        failure.scopes.length === 0
+          ? 'A permission that this call needs was not granted.'
+          : `Permissions not granted: ${failure.scopes.join(', ')}`,
+        false,
+      );
+    case 'not-found':
+      return error('not_found', `Not found: ${failure.what}`, false);
+    case 'conflict':
+      return error('conflict', 'The time is already taken.', false);
+    case 'cursor-expired':
+      return error('provider_unavailable', 'The calendar is being read anew; try again later.', true);
+    case 'rejected':
+      return error(
+        'provider_rejected',
+        `The provider refused the request (${failure.status} ${failure.code}).`,
+        false,
+      );
+    case 'misconfigured':
+      return error('misconfigured', failure.detail, false);
+  }
+}
+
+function error(code: ErrorCode, message: string, retryable: boolean): TaskError {
+  return { code, message, retryable };
+}

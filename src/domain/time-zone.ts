@@ -1,0 +1,54 @@
+import { Temporal } from 'temporal-polyfill';
+
+/** True for a name of the IANA time zone database (and `UTC`); bare offsets are not zones. */
+export function isTimeZone(name: string): boolean {
+  if (!/^[A-Za-z][A-Za-z0-9_+\-/]*$/.test(name)) return false;
+  try {
+    Temporal.Instant.fromEpochMilliseconds(0).toZonedDateTimeISO(name);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+const RFC_3339 = /^(\d{4}-\d\d-\d\dT\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?)(Z|[+-]\d\d:\d\d)?$/i;
+
+/** Why a text is not a point in time. */
+export type InstantProblem = 'not-a-time' | 'needs-a-zone' | 'does-not-exist';
+
+/**
+ * Reads an RFC 3339 date-time. Without an offset it is a local time of `timeZone`: the first of two
+ * occurrences when clocks go back, a problem when clocks skip it.
+ *
+ * @returns epoch milliseconds, or the problem.
+ */
+export function parseInstant(text: string, timeZone?: string): number | InstantProblem {
+  const match = RFC_3339.exec(text);
+  if (match === null) return 'not-a-time';
+  const [, local = '', offset] = match;
+  try {
+    if (offset !== undefined) return Temporal.Instant.from(text.toUpperCase()).epochMilliseconds;
+    const plain = Temporal.PlainDateTime.from(local.toUpperCase());
+    if (timeZone === undefined) return 'needs-a-zone';
+    const zoned = plain.toZonedDateTime(timeZone, { disambiguation: 'earlier' });
+    return zoned.toPlainDateTime().equals(plain) ? zoned.epochMilliseconds : 'does-not-exist';
+  } catch {
+    return 'not-a-time';
+  }
+}
+
+/** Writes an instant as RFC 3339 with the offset that `timeZone` has then; fractions only when there are any. */
+export function formatInstant(epochMs: number, timeZone: string): string {
+  return Temporal.Instant.fromEpochMilliseconds(epochMs)
+    .toZonedDateTimeISO(timeZone)
+    .toString({
+      timeZoneName: 'never',
+      offset: 'auto',
+      smallestUnit: epochMs % 1000 === 0 ? 'second' : 'millisecond',
+    });
+}
+
+/** The instant at which a calendar day (`YYYY-MM-DD`) begins in `timeZone`, epoch milliseconds. */
+export function startOfDayMs(date: string, timeZone: string): number {
+  return Temporal.PlainDate.from(date).toZonedDateTime(timeZone).epochMilliseconds;
+}

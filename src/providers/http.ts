@@ -1,0 +1,127 @@
+import { fail, ok, type Outcome } from '../domain/failure.ts';
+
+/** A request to a provider. */
+export interface OutgoingRequest {
+  method: string;
+  url: string;
+  headers?: Record<string, string>;
+  body?: string;
+  /** How many calls it amounts to at the provider: a batch runs several of its parts at once. Default 1. */
+  weight?: number;
+}
+
+/** A provider's reply, read to its end. `receivedAtMs` is what its relative waits count from. */
+export interface Reply {
+  status: number;
+  headers: Headers;
+  body: string;
+  receivedAtMs: number;
+}
+
+/**
+ * Sends one request and reads the whole reply. Any HTTP status is a reply; a failure is
+ * `unavailable` (network, time-out), `malformed` (larger than the cap) or `throttled` (a wait that
+ * is too long to sit out stands before it).
+ */
+export type Send = (request: OutgoingRequest) => Promise<Outcome<Reply>>;
+
+/** The standard `fetch`, as a parameter. */
+export type Fetch = (url: string, init: RequestInit) => Promise<Response>;
+
+/** What a `Send` is made of. */
+export interface HttpOptions {
+  fetch: Fetch;
+  now: () => number;
+  timeoutMs: number;
+  /** The largest reply body that is read, in bytes. */
+  maxBodyBytes: number;
+}
+
+/** A `Send` with a time-out, a size cap and no redirects: a 3xx is a reply like any other, so no token follows one. */
+export function createSend({ fetch, now, timeoutMs, maxBodyBytes }: HttpOptions): Send {
+  return async ({ method, url, headers = {}, body }) => {
+    // Covers the body too: a reply that never ends is a time-out like any other.
+    const signal = AbortSignal.timeout(timeoutMs);
+    try {
+      const response = await fetch(url, {
+        method,
+        headers,
+        redirect: 'manual',
+        signal,
+        ...(body !== undefined && { body }),
+      });
+      const read = await readBody(response, maxBodyBytes);
+      if (read === undefined)
+        return fail({ kind: 'malformed', at: `body of more than ${maxBodyBytes} bytes` });
+      return ok({ status: response.status, headers: response.headers, body: read, receivedAtMs: now() });
+    } catch {
+      return fail({ kind: 'unavailable', ambiguous: method !== 'GET' });
+    }
+  };
+}
+
+/** Reads a body of at most `maxBytes` as UTF-8; undefined (and the stream cancelled) when it is longer. */
+async function readBody(response: Response, maxBytes: number): Promise<string | undefined> {
+  if (response.body === null) return '';
+  const decoder = new TextDecoder();
+  let text = '';
+  let size = 0;
+  for await (const chunk of response.body) {
+    size += chunk.byteLength;
+    if (size > maxBytes) return undefined;
+    text += decoder.decode(chunk, { stream: true });
+  }
+  return text + decoder.decode();
+}
+
+/**
+ * The instant before which the provider asks not to be called again (RFC 9110 §10.2.3: seconds or a
+ * date), epoch milliseconds; undefined when it names none that can be read.
+ */
+export function readRetryAfter(headers: Headers, nowMs: number): number | undefined {
+  const value = headers.get('Retry-After')?.trim();
+  if (value === undefined || value === '') return undefined;
+  if (/^\d+(\.\d+)?$/.test(value)) return nowMs + Math.ceil(Number(value) * 1000);
+  const date = Date.parse(value);
+  // A date has whole seconds: count to the end of the named one, so as never to be early.
+  return Number.isNaN(date) ? undefined : date + 999;
+}
+
+/** Parses a JSON body; `malformed` names `what` could not be read. */
+export function readJson(body: string, what: string): Outcome<unknown> {
+  try {
+    const value: unknown = JSON.parse(body);
+    return ok(value);
+  } catch {
+    return fail({ kind: 'malformed', at: what });
+  }
+}
+
+/**
+ * `send` in the shape of the standard fetch, for libraries that take one. A failure is thrown as
+ * `SendFailed`, to be caught where the library is called.
+ */
+export function fetchThrough(send: Send): (url: string, init?: RequestInit) => Promise<Response> {
+  return async (url, init) => {
+    const request = new Request(url, init);
+    const text = await request.text();
+    const sent = await send({
+      method: request.method,
+      url,
+      headers: Object.fromEntries(request.headers),
+      ...(text !== '' && { body: text }),
+    });
+    if (!sent.ok) throw new SendFailed(sent);
+    const { status, headers, body } = sent.value;
+    return new Response(body === '' ? null : body, { status, headers });
+  };
+}
+
+/** Carries a failure of `send` through a library that only knows exceptions. */
+export class SendFailed extends Error {
+  readonly outcome: ReturnType<typeof fail>;
+  constructor(outcome: ReturnType<typeof fail>) {
+    super(outcome.failure.kind);
+    this.outcome = outcome;
+  }
+}

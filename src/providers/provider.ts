@@ -1,0 +1,124 @@
+import type { BusyReport } from '../domain/availability.ts';
+import type { ProviderName } from '../domain/connector.ts';
+import type { Outcome } from '../domain/failure.ts';
+import type { Interval } from '../domain/interval.ts';
+import type { Send } from './http.ts';
+
+/** The person's account at the provider, as the id token names it. */
+export interface Account {
+  /** Stable and unique at this provider: Google's `sub`, Microsoft's `oid` (with its tenant). */
+  id: string;
+  email?: string;
+  /** Microsoft: the tenant the account lives in. */
+  tenantId?: string;
+  /** `personal`: a consumer account, where Graph offers less. */
+  kind: 'work' | 'personal';
+}
+
+/** What a token endpoint granted. `refreshToken` is absent when the provider sent none. */
+export interface Grant {
+  accessToken: string;
+  /** Epoch milliseconds. */
+  expiresAtMs: number;
+  refreshToken?: string;
+  /** As granted, in the provider's own spelling. */
+  scopes: string[];
+  account: Account;
+  /** The provider library's own serialized cache, opaque to everyone else; it holds tokens. */
+  cache?: string;
+}
+
+/** What a refresh needs of the grant at hand. */
+export interface HeldGrant {
+  refreshToken: string;
+  scopes: string[];
+  account: Account;
+  cache?: string;
+}
+
+/** What sends the person to the provider's sign-in. */
+export interface SignInRequest {
+  state: string;
+  nonce: string;
+  /** RFC 7636, S256. */
+  codeChallenge: string;
+  /** Our own callback. */
+  callbackUrl: string;
+  scopes: string[];
+  loginHint?: string;
+  /** Microsoft: which accounts may sign in. */
+  tenant?: string;
+  /** A claims challenge to satisfy, decoded JSON. */
+  claims?: string;
+}
+
+/** What came back from the sign-in. */
+export interface SignInReply {
+  /** The callback's query, already known to carry our state and no `error`. */
+  callback: URLSearchParams;
+  state: string;
+  nonce: string;
+  codeVerifier: string;
+  callbackUrl: string;
+  scopes: string[];
+  tenant?: string;
+}
+
+/** How a provider hands out tokens. Nothing here retries; each method makes at most one token call. */
+export interface ProviderOAuth {
+  /** What a connector asks for when its caller names no scopes. */
+  readonly defaultScopes: readonly string[];
+  /** The provider's sign-in page for this request. Makes no call. */
+  signInUrl(request: SignInRequest): Promise<string>;
+  /**
+   * Whether a callback may be of this provider at all: false when it carries another issuer
+   * (RFC 9207), so that its code must be sent nowhere.
+   */
+  isOwnCallback(callback: URLSearchParams): boolean;
+  /** Redeems the code. Fails with `rejected` (code refused), `malformed`, `misconfigured`, `unavailable`. */
+  exchangeCode(reply: SignInReply, send: Send): Promise<Outcome<Grant>>;
+  /**
+   * Trades the refresh token for a new access token. The grant returned carries the refresh token
+   * to keep: the rotated one, or the old one where the provider sent none.
+   * Fails with `grant-revoked` (only on the provider's `invalid_grant` or its kin), `misconfigured`
+   * (our client is refused), `unavailable`, `throttled`, `malformed`. `claims`: a claims challenge to satisfy.
+   */
+  refresh(grant: HeldGrant, send: Send, claims?: string): Promise<Outcome<Grant & { refreshToken: string }>>;
+  /** Withdraws the grant where the provider offers it; success where it does not, or where it was gone. */
+  revoke(refreshToken: string, send: Send): Promise<Outcome<void>>;
+  /** Those of `asked` that `granted` does not cover, whatever their order and spelling. Sign-in scopes never count. */
+  missingScopes(asked: readonly string[], granted: readonly string[]): string[];
+}
+
+/**
+ * How one operation reaches the provider: with this access token, through these calls.
+ * `send` has passed the gate when it resolves; it waits for a slot, so ask for all you need at once
+ * and never hold one call open while awaiting another.
+ */
+export interface Access {
+  accessToken: string;
+  account: Account;
+  send: Send;
+  /** Reports a throttle met inside a reply: no call of this connector leaves before it has passed. */
+  holdBack: (throttle: { retryAtMs?: number }) => void;
+  now: () => number;
+}
+
+/** A question for busy times, in the provider's terms. */
+export interface BusyQuestion {
+  range: Interval;
+  /** Calendar ids (Microsoft: or mail addresses). Absent: every calendar the person shows or owns. */
+  calendars?: string[];
+}
+
+/** One calendar provider. A new provider is a new folder that implements this, and a line in `index.ts`. */
+export interface Provider {
+  readonly name: ProviderName;
+  readonly oauth: ProviderOAuth;
+  /**
+   * Reads the busy times of `question.range`. Fails closed: the report names every calendar that
+   * counts, each with its busy times or its failure. Fails as a whole only when nothing could be
+   * learnt: which calendars there are, or (all of them alike) what they hold.
+   */
+  readBusy(question: BusyQuestion, access: Access): Promise<Outcome<BusyReport>>;
+}

@@ -1,0 +1,59 @@
+import { describe, expect, it } from 'vitest';
+import { formatInstant, isTimeZone, parseInstant, startOfDayMs } from '../../src/domain/time-zone.ts';
+
+describe('time zones', () => {
+  it('knows IANA names and refuses everything else', () => {
+    for (const name of ['Europe/Berlin', 'UTC', 'America/Argentina/Buenos_Aires', 'Etc/GMT+5']) {
+      expect(isTimeZone(name), name).toBe(true);
+    }
+    for (const name of ['', 'Mars/Olympus', '+02:00', 'W. Europe Standard Time', '../etc/passwd']) {
+      expect(isTimeZone(name), name).toBe(false);
+    }
+  });
+});
+
+describe('reading a point in time', () => {
+  it('takes the offset that is given, whatever the zone', () => {
+    expect(parseInstant('2026-11-23T09:00:00+01:00', 'Asia/Tokyo')).toBe(Date.UTC(2026, 10, 23, 8));
+    expect(parseInstant('2026-11-23t08:00:00z')).toBe(Date.UTC(2026, 10, 23, 8));
+  });
+
+  it('reads a local time in the zone', () => {
+    expect(parseInstant('2026-11-23T09:00', 'America/New_York')).toBe(Date.UTC(2026, 10, 23, 14));
+  });
+
+  it('takes the first of two occurrences when clocks go back', () => {
+    expect(parseInstant('2026-10-25T02:30:00', 'Europe/Berlin')).toBe(Date.UTC(2026, 9, 25, 0, 30));
+  });
+
+  it('refuses a local time that clocks skip', () => {
+    expect(parseInstant('2026-03-29T02:30:00', 'Europe/Berlin')).toBe('does-not-exist');
+  });
+
+  it('refuses a local time without a zone, and what is no time', () => {
+    expect(parseInstant('2026-11-23T09:00:00')).toBe('needs-a-zone');
+    for (const text of [
+      'tomorrow',
+      '2026-11-23',
+      '2026-13-01T00:00:00Z',
+      '2026-02-30T00:00:00Z',
+      '2026-02-30T00:00',
+      '',
+    ]) {
+      expect(parseInstant(text, 'UTC'), text).toBe('not-a-time');
+    }
+  });
+});
+
+describe('writing a point in time', () => {
+  it('uses the offset the zone has at that instant', () => {
+    expect(formatInstant(Date.UTC(2026, 6, 1, 12), 'Europe/Berlin')).toBe('2026-07-01T14:00:00+02:00');
+    expect(formatInstant(Date.UTC(2026, 11, 1, 12), 'Europe/Berlin')).toBe('2026-12-01T13:00:00+01:00');
+    expect(formatInstant(Date.UTC(2026, 11, 1, 12, 0, 0, 250), 'UTC')).toBe('2026-12-01T12:00:00.250+00:00');
+  });
+
+  it('finds the start of a day that has no midnight', () => {
+    // Clocks in Beirut jumped from 00:00 to 01:00 on 2024-03-31.
+    expect(startOfDayMs('2024-03-31', 'Asia/Beirut')).toBe(Date.UTC(2024, 2, 30, 22));
+  });
+});

@@ -1,0 +1,28 @@
+import { cloudflareTest } from '@cloudflare/vitest-pool-workers';
+import { defineConfig } from 'vitest/config';
+
+const root = new URL('..', import.meta.url).pathname;
+const inNode = ['test/sandbox/**/*.test.ts', 'test/flows/**/*.test.ts'];
+
+export default defineConfig({
+  root,
+  test: {
+    projects: [
+      {
+        plugins: [cloudflareTest({ wrangler: { configPath: `${root}wrangler.toml` } })],
+        root,
+        test: { name: 'unit', include: ['test/**/*.test.ts'], exclude: inNode },
+      },
+      { root, test: { name: 'sandbox', include: ['test/sandbox/**/*.test.ts'] } },
+      {
+        root,
+        test: {
+          name: 'flows',
+          include: ['test/flows/**/*.test.ts'],
+          testTimeout: 30_000,
+          hookTimeout: 60_000,
+        },
+      },
+    ],
+  },
+});
