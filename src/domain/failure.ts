@@ -1,3 +1,4 @@
+import * as z from 'zod';
 import type { Interval } from './interval.ts';
 
 /**
@@ -40,27 +41,30 @@ export function fail(failure: Failure): { ok: false; failure: Failure } {
   return { ok: false, failure };
 }
 
-/** The error codes of this worker's HTTP API and notices (design: "problem"). */
-export type ErrorCode =
-  | 'invalid_request'
-  | 'unauthorized'
-  | 'forbidden'
-  | 'not_found'
-  | 'conflict'
-  | 'reauth_required'
-  | 'consent_missing'
-  | 'idempotency_mismatch'
-  | 'rate_limited'
-  | 'provider_unavailable'
-  | 'provider_rejected'
-  | 'misconfigured';
+/** The error codes of this worker's HTTP API and notices. */
+export const errorCodeSchema = z.enum([
+  'invalid_request',
+  'unauthorized',
+  'forbidden',
+  'not_found',
+  'conflict',
+  'reauth_required',
+  'consent_missing',
+  'idempotency_mismatch',
+  'rate_limited',
+  'provider_unavailable',
+  'provider_rejected',
+  'misconfigured',
+]);
+export type ErrorCode = z.infer<typeof errorCodeSchema>;
 
 /** An error as tasks and notices carry it. `retryable`: the same request may succeed later without anyone acting. */
-export interface TaskError {
-  code: ErrorCode;
-  message: string;
-  retryable: boolean;
-}
+export const taskErrorSchema = z.object({
+  code: errorCodeSchema,
+  message: z.string(),
+  retryable: z.boolean(),
+});
+export type TaskError = z.infer<typeof taskErrorSchema>;
 
 /** What a caller is told about a failure. */
 export function describeFailure(failure: Failure): TaskError {

@@ -50,7 +50,7 @@ export function createSend({ fetch, now, timeoutMs, maxBodyBytes }: HttpOptions)
         signal,
         ...(body !== undefined && { body }),
       });
-      const read = await readBody(response, maxBodyBytes);
+      const read = await readBody(response, maxBodyBytes, signal);
       if (read === undefined)
         return fail({ kind: 'malformed', at: `body of more than ${maxBodyBytes} bytes` });
       return ok({ status: response.status, headers: response.headers, body: read, receivedAtMs: now() });
@@ -60,31 +60,56 @@ export function createSend({ fetch, now, timeoutMs, maxBodyBytes }: HttpOptions)
   };
 }
 
-/** Reads a body of at most `maxBytes` as UTF-8; undefined (and the stream cancelled) when it is longer. */
-async function readBody(response: Response, maxBytes: number): Promise<string | undefined> {
+/**
+ * Reads a body of at most `maxBytes` as UTF-8; undefined (and the stream cancelled) when it is longer.
+ * Throws when `signal` fires before the end, whether or not the stream heeds it itself.
+ */
+async function readBody(
+  response: Response,
+  maxBytes: number,
+  signal: AbortSignal,
+): Promise<string | undefined> {
   if (response.body === null) return '';
-  const decoder = new TextDecoder();
-  let text = '';
-  let size = 0;
-  for await (const chunk of response.body) {
-    size += chunk.byteLength;
-    if (size > maxBytes) return undefined;
-    text += decoder.decode(chunk, { stream: true });
+  const reader = response.body.getReader();
+  // Cancelling settles the read that is pending; a stream may fail while it is cancelled, which changes nothing.
+  const stop = () => void reader.cancel().catch(() => {});
+  signal.addEventListener('abort', stop, { once: true });
+  try {
+    const decoder = new TextDecoder();
+    let text = '';
+    let size = 0;
+    for (;;) {
+      // oxlint-disable-next-line no-await-in-loop
+      const { done, value } = await reader.read();
+      signal.throwIfAborted();
+      if (done) return text + decoder.decode();
+      size += value.byteLength;
+      if (size > maxBytes) {
+        stop();
+        return undefined;
+      }
+      text += decoder.decode(value, { stream: true });
+    }
+  } finally {
+    signal.removeEventListener('abort', stop);
   }
-  return text + decoder.decode();
 }
+
+/** No provider means more than a year; what is beyond would not even be a date. */
+const LONGEST_WAIT_MS = 366 * 24 * 60 * 60 * 1000;
 
 /**
  * The instant before which the provider asks not to be called again (RFC 9110 §10.2.3: seconds or a
- * date), epoch milliseconds; undefined when it names none that can be read.
+ * date), epoch milliseconds, at most a year ahead; undefined when it names none that can be read.
  */
 export function readRetryAfter(headers: Headers, nowMs: number): number | undefined {
   const value = headers.get('Retry-After')?.trim();
   if (value === undefined || value === '') return undefined;
-  if (/^\d+(\.\d+)?$/.test(value)) return nowMs + Math.ceil(Number(value) * 1000);
+  const latest = nowMs + LONGEST_WAIT_MS;
+  if (/^\d+(\.\d+)?$/.test(value)) return Math.min(nowMs + Math.ceil(Number(value) * 1000), latest);
   const date = Date.parse(value);
   // A date has whole seconds: count to the end of the named one, so as never to be early.
-  return Number.isNaN(date) ? undefined : date + 999;
+  return Number.isNaN(date) ? undefined : Math.min(date + 999, latest);
 }
 
 /** Parses a JSON body; `malformed` names `what` could not be read. */
@@ -104,7 +129,8 @@ export function readJson(body: string, what: string): Outcome<unknown> {
 export function fetchThrough(send: Send): (url: string, init?: RequestInit) => Promise<Response> {
   return async (url, init) => {
     const request = new Request(url, init);
-    const text = await request.text();
+    // Not `text()`: the runtime warns of that for a form.
+    const text = new TextDecoder().decode(await request.arrayBuffer());
     const sent = await send({
       method: request.method,
       url,

@@ -28,7 +28,7 @@ export function dice(seed: number): Dice {
     text,
     shuffle(items) {
       const order = items.map((item) => ({ item, at: roll() }));
-      return order.sort((left, right) => left.at - right.at).map(({ item }) => item);
+      return order.toSorted((left, right) => left.at - right.at).map(({ item }) => item);
     },
     guid() {
       const hex = (length: number): string => text(length, '0123456789abcdef');

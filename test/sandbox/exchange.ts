@@ -7,8 +7,10 @@ export interface Ask {
   /** When the carrying HTTP request arrived (parts of a batch share their envelope's arrival). */
   readonly arrivedAtMs: number;
   readonly inBatch: boolean;
-  /** Aborts when the client hangs up or the sandbox closes. */
-  readonly closed: AbortSignal;
+  /** Aborts when the client hangs up, or the sandbox closes. */
+  readonly clientGone: AbortSignal;
+  /** Aborts when the sandbox closes. */
+  readonly closing: AbortSignal;
 }
 
 /** One reply. `refusal` and `insecure` never reach the wire: they are what the truth log keeps about it. */
@@ -23,7 +25,7 @@ export interface Answer {
 }
 
 /** The client never gets a reply: its connection is destroyed. */
-export const CONNECTION_LOST = Symbol('connection lost');
+export const CONNECTION_LOST: unique symbol = Symbol('connection lost');
 
 /** What becomes of a request. */
 export type Outcome = Answer | typeof CONNECTION_LOST;
@@ -100,6 +102,12 @@ export function bearerOf(headers: Headers): string | undefined {
 
 /** Text made safe for HTML content and quoted attributes. */
 export function escapeHtml(text: string): string {
-  const entities: Record<string, string> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&#39;' };
+  const entities: Record<string, string> = {
+    '&': '&amp;',
+    '<': '&lt;',
+    '>': '&gt;',
+    '"': '&quot;',
+    "'": '&#39;',
+  };
   return text.replace(/[&<>"']/g, (character) => entities[character] ?? character);
 }

@@ -64,11 +64,21 @@ async function serve(
     }
     const headers = new Headers();
     for (const [name, value] of Object.entries(request.headers)) {
-      for (const one of Array.isArray(value) ? value : [value]) if (one !== undefined) headers.append(name, one);
+      for (const one of Array.isArray(value) ? value : [value])
+        if (one !== undefined) headers.append(name, one);
     }
     const url = new URL(`http://${request.headers.host ?? '127.0.0.1'}${request.url ?? '/'}`);
     const method = request.method ?? 'GET';
-    const outcome = await answer({ method, url, headers, body, arrivedAtMs, inBatch: false, closed: gone.signal });
+    const outcome = await answer({
+      method,
+      url,
+      headers,
+      body,
+      arrivedAtMs,
+      inBatch: false,
+      clientGone: gone.signal,
+      closing,
+    });
     if (outcome === CONNECTION_LOST) request.socket.destroy();
     else write(response, outcome);
   } catch (thrown) {

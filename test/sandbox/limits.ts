@@ -47,7 +47,9 @@ export class Limits {
     const { settings } = this;
     if (provider === 'microsoft') {
       if (open > settings.microsoftConcurrent) return 'concurrency';
-      return this.#overfull(key, 10 * MINUTE_MS, settings.microsoftPerTenMinutes, nowMs) ? 'user-quota' : undefined;
+      return this.#overfull(key, 10 * MINUTE_MS, settings.microsoftPerTenMinutes, nowMs)
+        ? 'user-quota'
+        : undefined;
     }
     if (this.#overfull(key, MINUTE_MS, settings.googlePerUserPerMinute, nowMs)) return 'user-quota';
     const overProject = this.#overfull('project', MINUTE_MS, settings.googlePerProjectPerMinute, nowMs);
@@ -55,8 +57,9 @@ export class Limits {
   }
 
   #overfull(key: string, windowMs: number, limit: number, nowMs: number): boolean {
-    const recent = (this.#windows.get(key) ?? []).filter((atMs) => atMs > nowMs - windowMs);
+    const recent = this.#windows.get(key) ?? [];
     this.#windows.set(key, recent);
+    while (recent[0] !== undefined && recent[0] <= nowMs - windowMs) recent.shift();
     if (recent.length >= limit) return true;
     recent.push(nowMs);
     return false;

@@ -22,8 +22,8 @@ export interface Origin {
   readonly provider: Provider;
   route(ask: Ask): Route;
   excess(why: Excess): Answer;
-  throttled(status: 429 | 403 | 503 | undefined): Answer;
-  failed(status: number): Answer;
+  throttled(status: 429 | 403 | 503 | undefined, kind: CallKind): Answer;
+  failed(status: number, kind: CallKind): Answer;
 }
 
 /** What every call passes on its way to its handler. */
@@ -35,16 +35,27 @@ export interface Passage {
  * The way from a request to its reply, the same for both providers and for the parts of a batch: note it,
  * hold it to the limits, let it meet its scripted faults, perform it, note how it ended.
  */
-export function passage(rooms: { truth: TruthLog; faults: Faults; limits: Limits; now: () => number }): Passage {
+export function passage(rooms: {
+  truth: TruthLog;
+  faults: Faults;
+  limits: Limits;
+  now: () => number;
+}): Passage {
   const { truth, faults, limits, now } = rooms;
 
-  async function answer(ask: Ask, origin: Origin, route: Route, call: OpenCall, excess?: Excess): Promise<Outcome> {
+  async function answer(
+    ask: Ask,
+    origin: Origin,
+    route: Route,
+    call: OpenCall,
+    excess?: Excess,
+  ): Promise<Outcome> {
     const holdKey = `${origin.provider} ${route.person?.email ?? 'anyone'} ${route.kind === 'token' ? 'token' : 'api'}`;
     const waits = route.kind === 'api' || route.kind === 'token';
     const held = waits ? faults.held(holdKey, ask.arrivedAtMs) : undefined;
     if (held !== undefined) {
       if (held.earlyByMs > 0) call.tooEarly(held.earlyByMs);
-      return throttledAnswer(origin, held.hold);
+      return throttledAnswer(origin, route, held.hold);
     }
     if (excess !== undefined) return origin.excess(excess);
 
@@ -55,18 +66,19 @@ export function passage(rooms: { truth: TruthLog; faults: Faults; limits: Limits
       path: ask.url.pathname + ask.url.search,
     });
     for (const kind of struck.kinds) call.meets(kind);
-    if (struck.delayMs > 0) await pause(struck.delayMs, ask.closed);
+    // A provider goes on working on a call whose client has gone: the call stays open for its whole time.
+    if (struck.delayMs > 0) await pause(struck.delayMs, ask.closing);
     const effect = struck.effect;
     switch (effect?.kind) {
       case 'reset':
         return CONNECTION_LOST;
       case 'hang':
-        await pause(undefined, ask.closed);
+        await pause(undefined, ask.clientGone);
         return CONNECTION_LOST;
       case 'status':
-        return scriptedAnswer(origin, effect);
+        return scriptedAnswer(origin, route, effect);
       case 'throttle':
-        return throttledAnswer(origin, faults.hold(holdKey, effect, now()));
+        return throttledAnswer(origin, route, faults.hold(holdKey, effect, now()));
       case 'reply-lost':
         await perform(route);
         return CONNECTION_LOST;
@@ -79,7 +91,9 @@ export function passage(rooms: { truth: TruthLog; faults: Faults; limits: Limits
         const { body: _dropped, ...rest } = await perform(route);
         return rest;
       }
-      default:
+      // Latency has been served above.
+      case 'latency':
+      case undefined:
         return await perform(route);
     }
   }
@@ -119,32 +133,33 @@ async function perform(route: Route): Promise<Answer> {
   }
 }
 
-function throttledAnswer(origin: Origin, hold: Hold): Answer {
-  const plain = origin.throttled(hold.effect.status);
+function throttledAnswer(origin: Origin, route: Route, hold: Hold): Answer {
+  const plain = origin.throttled(hold.effect.status, route.kind);
   return { ...plain, headers: { ...plain.headers, ...retryAfterHeader(hold) } };
 }
 
 function scriptedAnswer(
   origin: Origin,
+  route: Route,
   effect: { status: number; body?: unknown; headers?: Record<string, string> },
 ): Answer {
-  const usual = origin.failed(effect.status);
+  const usual = origin.failed(effect.status, route.kind);
   const headers = { ...usual.headers, ...effect.headers };
   if (effect.body === undefined) return { ...usual, headers };
   const body = typeof effect.body === 'string' ? effect.body : JSON.stringify(effect.body);
   return { status: effect.status, headers, body };
 }
 
-/** Waits `ms` (for ever when undefined) or until the client is gone. */
-async function pause(ms: number | undefined, closed: AbortSignal): Promise<void> {
-  if (closed.aborted) return;
+/** Waits `ms` (for ever when undefined), or until `over`. */
+async function pause(ms: number | undefined, over: AbortSignal): Promise<void> {
+  if (over.aborted) return;
   await new Promise<void>((resolve) => {
     const timer = ms === undefined ? undefined : setTimeout(finish, ms);
     function finish(): void {
       clearTimeout(timer);
-      closed.removeEventListener('abort', finish);
+      over.removeEventListener('abort', finish);
       resolve();
     }
-    closed.addEventListener('abort', finish);
+    over.addEventListener('abort', finish);
   });
 }

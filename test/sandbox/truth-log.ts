@@ -147,11 +147,15 @@ export class TruthLog {
     const problems: string[] = [];
     for (const { provider, person, peak } of this.#peaks.values()) {
       if (provider === 'microsoft' && peak > this.#judgement.microsoftPeak) {
-        problems.push(`${person}: ${String(peak)} calls at once, ${String(this.#judgement.microsoftPeak)} allowed`);
+        problems.push(
+          `${person}: ${String(peak)} calls at once, ${String(this.#judgement.microsoftPeak)} allowed`,
+        );
       }
     }
     for (const early of this.tooEarly) {
-      problems.push(`${early.person ?? 'someone'}: ${early.operation} came ${String(early.earlyByMs)} ms too early`);
+      problems.push(
+        `${early.person ?? 'someone'}: ${early.operation} came ${String(early.earlyByMs)} ms too early`,
+      );
     }
     for (const refused of this.refusals) {
       problems.push(`${refused.operation} refused with ${String(refused.status)}: ${refused.reason}`);

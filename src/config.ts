@@ -1,0 +1,154 @@
+import * as z from 'zod';
+import { createKeyring, type Keyring, parseRingKeys, type RandomBytes } from './crypto/keyring.ts';
+import { fail, ok, type Outcome } from './domain/failure.ts';
+import { listFieldErrors, summarizeFieldErrors } from './domain/field-error.ts';
+
+/** Everything that can be set from outside, read and checked. Durations in milliseconds. */
+export interface Config {
+  google: {
+    clientId: string;
+    clientSecret: string;
+    authorizeUrl: string;
+    tokenUrl: string;
+    revokeUrl: string;
+    apiUrl: string;
+  };
+  microsoft: { clientId: string; clientSecret: string; loginUrl: string; graphUrl: string };
+  keyring: Keyring;
+  apiTokens: string[];
+  /** Compared character by character. */
+  allowedRedirectUris: string[];
+  /** The origin this worker is reached at, without a trailing slash. */
+  publicBaseUrl: string;
+  limits: Limits;
+}
+
+/** Limits on provider calls. */
+export interface Limits {
+  /** Simultaneous calls per connector, by provider; the platform allows 6 open connections in all. */
+  maxConcurrent: { google: number; microsoft: number };
+  providerTimeoutMs: number;
+  maxReplyBytes: number;
+}
+
+const required = z.preprocess((value) => value ?? '', z.string().min(1, 'is not set'));
+
+/** True for a URL that secrets may be sent to: https, or plain http to this machine. */
+function isSafeUrl(text: string): boolean {
+  if (!URL.canParse(text)) return false;
+  const { protocol, hostname, username, password } = new URL(text);
+  if (username !== '' || password !== '') return false;
+  return (
+    protocol === 'https:' || (protocol === 'http:' && ['localhost', '127.0.0.1', '[::1]'].includes(hostname))
+  );
+}
+
+const safeUrl = z.string().refine(isSafeUrl, 'must be an https URL (http only for localhost or 127.0.0.1)');
+
+/** An endpoint that moves for national clouds and for tests. */
+function endpoint(url: string) {
+  return z.preprocess(
+    (value) => (value === undefined || value === '' ? url : value),
+    safeUrl.transform((text) => text.replace(/\/+$/, '')),
+  );
+}
+
+function wholeNumber(fallback: number, least: number, most: number) {
+  return z.preprocess(
+    (value) => (value === undefined || value === '' ? fallback : Number(value)),
+    z
+      .int('must be a whole number')
+      .min(least, `must be at least ${least}`)
+      .max(most, `must be at most ${most}`),
+  );
+}
+
+function commaSeparated(text: string): string[] {
+  return text
+    .split(',')
+    .map((entry) => entry.trim())
+    .filter((entry) => entry !== '');
+}
+
+const environmentSchema = z.object({
+  GOOGLE_CLIENT_ID: required,
+  GOOGLE_CLIENT_SECRET: required,
+  MICROSOFT_CLIENT_ID: required,
+  MICROSOFT_CLIENT_SECRET: required,
+  OAUTH_ENC_KEY: required.transform((text, context) => {
+    const keys = parseRingKeys(text);
+    if (typeof keys !== 'string') return keys;
+    context.issues.push({ code: 'custom', message: keys, input: undefined });
+    return z.NEVER;
+  }),
+  API_TOKENS: required
+    .transform(commaSeparated)
+    .refine((tokens) => tokens.length > 0, 'holds no token')
+    .refine(
+      (tokens) => tokens.every((token) => token.length >= 16),
+      'each token must have at least 16 characters',
+    ),
+  ALLOWED_REDIRECT_URIS: required
+    .transform(commaSeparated)
+    .refine(
+      (uris) => uris.length > 0 && uris.every((uri) => isSafeUrl(uri) && !uri.includes('#')),
+      'must be https URLs (http only for localhost or 127.0.0.1) without a fragment, separated by commas',
+    ),
+  PUBLIC_BASE_URL: required
+    .pipe(safeUrl)
+    .refine(
+      (text) => new URL(text).pathname === '/' && new URL(text).search === '',
+      'must be an origin, without a path',
+    )
+    .transform((text) => new URL(text).origin),
+  GOOGLE_AUTHORIZE_URL: endpoint('https://accounts.google.com/o/oauth2/v2/auth'),
+  GOOGLE_TOKEN_URL: endpoint('https://oauth2.googleapis.com/token'),
+  GOOGLE_REVOKE_URL: endpoint('https://oauth2.googleapis.com/revoke'),
+  GOOGLE_API_URL: endpoint('https://www.googleapis.com'),
+  MICROSOFT_LOGIN_URL: endpoint('https://login.microsoftonline.com'),
+  MICROSOFT_GRAPH_URL: endpoint('https://graph.microsoft.com'),
+  GOOGLE_MAX_CONCURRENT: wholeNumber(4, 1, 4),
+  MICROSOFT_MAX_CONCURRENT: wholeNumber(4, 1, 4),
+  PROVIDER_TIMEOUT_MS: wholeNumber(30_000, 10_000, 120_000),
+  PROVIDER_MAX_REPLY_BYTES: wholeNumber(8 * 1024 * 1024, 64 * 1024, 32 * 1024 * 1024),
+});
+
+/**
+ * Reads the worker's configuration. Fails closed: `misconfigured`, naming each variable and what is
+ * wrong with it, and never quoting a value.
+ */
+export function readConfig(env: object, randomBytes: RandomBytes): Outcome<Config> {
+  const read = environmentSchema.safeParse(env);
+  if (!read.success) {
+    return fail({ kind: 'misconfigured', detail: summarizeFieldErrors(listFieldErrors(read.error)) });
+  }
+  const variables = read.data;
+  return ok({
+    google: {
+      clientId: variables.GOOGLE_CLIENT_ID,
+      clientSecret: variables.GOOGLE_CLIENT_SECRET,
+      authorizeUrl: variables.GOOGLE_AUTHORIZE_URL,
+      tokenUrl: variables.GOOGLE_TOKEN_URL,
+      revokeUrl: variables.GOOGLE_REVOKE_URL,
+      apiUrl: variables.GOOGLE_API_URL,
+    },
+    microsoft: {
+      clientId: variables.MICROSOFT_CLIENT_ID,
+      clientSecret: variables.MICROSOFT_CLIENT_SECRET,
+      loginUrl: variables.MICROSOFT_LOGIN_URL,
+      graphUrl: variables.MICROSOFT_GRAPH_URL,
+    },
+    keyring: createKeyring(variables.OAUTH_ENC_KEY, randomBytes),
+    apiTokens: variables.API_TOKENS,
+    allowedRedirectUris: variables.ALLOWED_REDIRECT_URIS,
+    publicBaseUrl: variables.PUBLIC_BASE_URL,
+    limits: {
+      maxConcurrent: {
+        google: variables.GOOGLE_MAX_CONCURRENT,
+        microsoft: variables.MICROSOFT_MAX_CONCURRENT,
+      },
+      providerTimeoutMs: variables.PROVIDER_TIMEOUT_MS,
+      maxReplyBytes: variables.PROVIDER_MAX_REPLY_BYTES,
+    },
+  });
+}

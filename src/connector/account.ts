@@ -1,0 +1,68 @@
+import type { Outcome } from '../domain/failure.ts';
+import { ok, fail } from '../domain/failure.ts';
+import type { Send } from '../providers/http.ts';
+import type { Access } from '../providers/provider.ts';
+import type { Gate, Lane } from './gate.ts';
+import type { Held, Tokens } from './tokens.ts';
+
+/** What the way to the provider is made of. `send` is ungated. */
+export interface AccountOptions {
+  tokens: Tokens;
+  gate: Gate;
+  send: Send;
+  now: () => number;
+}
+
+/**
+ * The way to the account: every operation on the provider goes through `use`, with a valid token and
+ * through the gate.
+ */
+export class Account {
+  readonly #options: AccountOptions;
+
+  constructor(options: AccountOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Runs an operation with access to the account. When the provider rejects the token, the token is
+   * refreshed once and the operation runs once more.
+   */
+  async use<T>(lane: Lane, operate: (access: Access) => Promise<Outcome<T>>): Promise<Outcome<T>> {
+    const held = await this.#options.tokens.current();
+    if (!held.ok) return held;
+    const first = await operate(this.#access(lane, held.value));
+    if (first.ok || first.failure.kind !== 'token-rejected') return first;
+    const { claims } = first.failure;
+    const refreshed = await this.#options.tokens.refresh(held.value, claims);
+    if (!refreshed.ok) {
+      // Only the person can meet this challenge: it is kept for their next sign-in.
+      return refreshed.failure.kind === 'grant-revoked' && claims !== undefined ? first : refreshed;
+    }
+    return await operate(this.#access(lane, refreshed.value));
+  }
+
+  /** Makes sure the grant is good by refreshing it now; when the new access token expires, epoch milliseconds. */
+  async refresh(): Promise<Outcome<{ expiresAtMs: number }>> {
+    const held = await this.#options.tokens.load();
+    if (!held.ok) return held;
+    const refreshed = await this.#options.tokens.refresh(held.value);
+    return refreshed.ok ? ok({ expiresAtMs: refreshed.value.grant.expiresAtMs }) : fail(refreshed.failure);
+  }
+
+  #access(lane: Lane, { grant }: Held): Access {
+    const { gate, send, now } = this.#options;
+    return {
+      accessToken: grant.accessToken,
+      account: grant.account,
+      now,
+      holdBack: (throttle) => gate.holdBack(throttle),
+      send: (request) =>
+        gate.pass(lane, request.weight ?? 1, async () => {
+          const sent = await send(request);
+          if (sent.ok && sent.value.status < 300) gate.relax();
+          return sent;
+        }),
+    };
+  }
+}

@@ -1,0 +1,287 @@
+import type { Config } from '../config.ts';
+import {
+  type AvailabilityAnswer,
+  type AvailabilityQuestion,
+  availabilityRequestSchema,
+} from '../domain/availability.ts';
+import { describeFailure, fail, ok, type Outcome } from '../domain/failure.ts';
+import type { Notice } from '../domain/notice.ts';
+import type { CalendarTask, TaskReport } from '../domain/task.ts';
+import { describeThrown, type RecordEvent } from '../metrics.ts';
+import { createSend, type Fetch } from '../providers/http.ts';
+import type { Provider } from '../providers/provider.ts';
+import { Account } from './account.ts';
+import { Agenda, type Duty } from './agenda.ts';
+import { Availability } from './availability.ts';
+import { Connection, type ConnectRequest, type ConnectResult } from './connection.ts';
+import { Drain } from './drain.ts';
+import { Erasure } from './erasure.ts';
+import { CONNECTION, type Identity, LAST_USE, readFact, writeFact } from './facts.ts';
+import { Gate } from './gate.ts';
+import { type Acceptance, Ledger, type LedgerTask } from './ledger.ts';
+import { Notices } from './notices.ts';
+import { Publication, type Showcase } from './publication.ts';
+import type { Alarm, Store } from './store.ts';
+import { type HeldGrant, Tokens } from './tokens.ts';
+import { backOffMs } from './verdict.ts';
+
+const MINUTE_MS = 60_000;
+/** A connector is in use for so long after its last use; only then is its token refreshed ahead of time. */
+const IN_USE_MS = 60 * MINUTE_MS;
+/** The last use is written no more often than this. */
+const USE_GRAIN_MS = 10 * MINUTE_MS;
+/** A token is refreshed ahead of time by this much, or by a tenth of its life. */
+const LONGEST_LEAD_MS = 5 * MINUTE_MS;
+
+/** Everything an actor touches outside itself. */
+export interface ActorParts {
+  identity: Identity;
+  config: Config;
+  provider: Provider;
+  store: Store;
+  alarm: Alarm;
+  showcase: Showcase;
+  fetch: Fetch;
+  now: () => number;
+  random: () => number;
+  sleep: (ms: number) => Promise<void>;
+  sendNotices: (notices: Notice[]) => Promise<void>;
+  record: RecordEvent;
+  /** Deletes the actor's storage and its alarm. */
+  wipe: () => Promise<void>;
+}
+
+/** What became of a submitted task; `not-connected`: there is no account to carry it out on. */
+export type Submission = Acceptance | 'not-connected';
+
+/** One connector: its parts, wired. Every method answers with plain values, fit to cross RPC. */
+export class Actor {
+  readonly #parts: ActorParts;
+  readonly #agenda: Agenda;
+  readonly #ledger: Ledger;
+  readonly #notices: Notices;
+  readonly #publication: Publication;
+  readonly #tokens: Tokens;
+  readonly #account: Account;
+  readonly #availability: Availability;
+  readonly #connection: Connection;
+  readonly #drain: Drain;
+  readonly #erasure: Erasure;
+  /** The storage is gone: nothing may be written or armed any more. */
+  #wiped = false;
+
+  constructor(parts: ActorParts) {
+    this.#parts = parts;
+    const { identity, config, provider, store, alarm, showcase, now, random, record } = parts;
+    const { connectorId } = identity;
+    const { keyring, limits } = config;
+    const onError = (where: string, thrown: unknown) =>
+      record({ event: 'error', where: `${where} of ${connectorId}`, detail: describeThrown(thrown) });
+    const send = createSend({
+      fetch: parts.fetch,
+      now,
+      timeoutMs: limits.providerTimeoutMs,
+      maxBodyBytes: limits.maxReplyBytes,
+    });
+    const shared = { identity, connectorId, store, keyring, showcase, send, now, random, record };
+
+    this.#agenda = new Agenda(store, alarm);
+    const agenda = this.#agenda;
+    this.#ledger = new Ledger(store);
+    const ledger = this.#ledger;
+    this.#notices = new Notices({ ...shared, agenda, ledger, send: parts.sendNotices });
+    const notices = this.#notices;
+    this.#publication = new Publication({ ...shared, agenda, onError, tokens: () => this.#tokens });
+    const publication = this.#publication;
+    this.#tokens = new Tokens({
+      ...shared,
+      oauth: provider.oauth,
+      readElsewhere: (tried) => publication.readElsewhere(tried),
+      onStored: (stored, replaced) => this.#grantStored(stored, replaced),
+    });
+    const tokens = this.#tokens;
+    const gate = new Gate({
+      store,
+      maxConcurrent: limits.maxConcurrent[identity.provider],
+      now,
+      random,
+      sleep: parts.sleep,
+    });
+    this.#account = new Account({ tokens, gate, send, now });
+    this.#availability = new Availability({ account: this.#account, provider, now });
+    this.#connection = new Connection({ ...shared, agenda, ledger, tokens, publication, notices, provider });
+    this.#drain = new Drain({
+      ...shared,
+      ledger,
+      notices,
+      run: (task) => this.#run(task),
+      obstacle: () => this.#connection.obstacle(),
+      onFailure: (failure) => this.#connection.notice(failure),
+      onEnd: (task, end) => this.#taskEnded(task, end.state),
+      rearm: () => this.#rearm(),
+    });
+    this.#erasure = new Erasure({
+      ...shared,
+      agenda,
+      ledger,
+      tokens,
+      notices,
+      drain: this.#drain,
+      publication,
+      oauth: provider.oauth,
+      wipe: async () => {
+        this.#wiped = true;
+        await parts.wipe();
+      },
+    });
+  }
+
+  /** Takes tasks on, all written before any is started; the answers are in the order of the tasks. */
+  async submit(tasks: readonly (CalendarTask & { id: string })[]): Promise<Submission[]> {
+    const { store, now } = this.#parts;
+    const status = readFact(store, CONNECTION)?.status;
+    if (status === undefined || status === 'disconnected') return tasks.map(() => 'not-connected');
+    const submissions = store.transaction(() => tasks.map((task) => this.#ledger.accept(task, now())));
+    this.#markUse();
+    this.#drain.start();
+    // Awaited: once the caller is told, the alarm stands that resumes the tasks after a crash.
+    await this.#arm();
+    return submissions;
+  }
+
+  /** Where a task stands. */
+  report(taskId: string): TaskReport | undefined {
+    return this.#ledger.report(taskId, this.#drain.running);
+  }
+
+  /** When is the account busy, asked now for a caller who waits. */
+  async availability(question: AvailabilityQuestion): Promise<Outcome<AvailabilityAnswer>> {
+    const obstacle = this.#connection.obstacle();
+    if (obstacle !== undefined) return fail(obstacle);
+    this.#markUse();
+    const answer = await this.#availability.answer(question);
+    if (!answer.ok) this.#connection.notice(answer.failure);
+    await this.#arm();
+    return answer;
+  }
+
+  /** Completes a sign-in. */
+  async connect(request: ConnectRequest): Promise<ConnectResult> {
+    const result = await this.#connection.connect(request);
+    this.#drain.start();
+    await this.#arm();
+    return result;
+  }
+
+  /** The claims challenge that the next sign-in must satisfy, decoded JSON. */
+  claims(): string | undefined {
+    return this.#connection.claims();
+  }
+
+  /** Ends the connection: withdrawn at the provider and erased here. */
+  async disconnect(): Promise<Outcome<void>> {
+    const begun = await this.#erasure.begin();
+    if (begun.ok) await this.#erasure.proceed();
+    await this.#arm();
+    return begun;
+  }
+
+  /** Does what is due and sets the next alarm. Never rejects: the platform gives an alarm up that keeps failing. */
+  async alarm(): Promise<void> {
+    const { now, record, identity } = this.#parts;
+    try {
+      this.#agenda.alarmWentOff();
+      this.#ledger.purge(now());
+      this.#drain.start();
+      const due = this.#agenda.due(now());
+      await Promise.all(due.filter((duty) => duty !== 'erase').map((duty) => this.#perform(duty)));
+      // Last and alone: nothing can be written after it.
+      if (due.includes('erase')) await this.#erasure.proceed();
+    } catch (thrown) {
+      record({ event: 'error', where: `alarm of ${identity.connectorId}`, detail: describeThrown(thrown) });
+    } finally {
+      await this.#arm();
+    }
+  }
+
+  async #perform(duty: Exclude<Duty, 'erase'>): Promise<void> {
+    switch (duty) {
+      case 'refresh-token':
+        return await this.#refreshAhead();
+      case 'publish':
+        await this.#publication.saveRow();
+        return;
+      case 'send-notices':
+        return await this.#notices.flush();
+    }
+  }
+
+  /** Refreshes the token of a connector in use before it expires; one that is not in use refreshes on demand. */
+  async #refreshAhead(): Promise<void> {
+    const { store, now, random } = this.#parts;
+    this.#agenda.strike('refresh-token');
+    const lastUse = readFact(store, LAST_USE);
+    if (lastUse === undefined || now() - lastUse.atMs > IN_USE_MS) return;
+    if (this.#connection.obstacle() !== undefined) return;
+    const refreshed = await this.#account.refresh();
+    if (refreshed.ok) return;
+    this.#connection.notice(refreshed.failure);
+    if (describeFailure(refreshed.failure).retryable) {
+      this.#agenda.schedule('refresh-token', now() + MINUTE_MS + backOffMs(6, random));
+    }
+  }
+
+  async #run(task: LedgerTask): Promise<Outcome<object>> {
+    switch (task.type) {
+      case 'refresh-token': {
+        const refreshed = await this.#account.refresh();
+        if (!refreshed.ok) return refreshed;
+        return ok({ expiresAt: new Date(refreshed.value.expiresAtMs).toISOString() });
+      }
+      case 'check-availability': {
+        const { question } = availabilityRequestSchema.parse(task.payload);
+        return await this.#availability.answerTask(task.id, question, task.attempts + 1);
+      }
+      case 'disconnect': {
+        const begun = await this.#erasure.begin();
+        return begun.ok ? ok({ status: 'disconnected' }) : begun;
+      }
+    }
+  }
+
+  async #taskEnded(task: Pick<LedgerTask, 'id' | 'type'>, state: 'done' | 'failed'): Promise<void> {
+    this.#availability.forget(task.id);
+    if (task.type === 'disconnect' && state === 'done') await this.#erasure.proceed();
+  }
+
+  /** In the same breath as the grant is stored: what else must follow from it. */
+  #grantStored(stored: HeldGrant, replaced: HeldGrant | undefined): void {
+    const { now, random } = this.#parts;
+    const leadMs = Math.min(LONGEST_LEAD_MS, (stored.expiresAtMs - now()) / 10);
+    // Spread, so that connectors made together are not refreshed together.
+    this.#agenda.schedule('refresh-token', stored.expiresAtMs - leadMs * (1 + random()));
+    if (replaced !== undefined && replaced.refreshToken !== stored.refreshToken) {
+      this.#publication.note();
+      void this.#publication.saveRow();
+    }
+    void this.#publication.putAccessToken(stored);
+  }
+
+  #markUse(): void {
+    const { store, now } = this.#parts;
+    const lastUse = readFact(store, LAST_USE);
+    if (lastUse === undefined || now() - lastUse.atMs > USE_GRAIN_MS)
+      writeFact(store, LAST_USE, { atMs: now() });
+  }
+
+  #rearm(): void {
+    const { record, identity } = this.#parts;
+    this.#arm().catch((thrown: unknown) =>
+      record({ event: 'error', where: `arm ${identity.connectorId}`, detail: describeThrown(thrown) }),
+    );
+  }
+
+  async #arm(): Promise<void> {
+    if (!this.#wiped) await this.#agenda.arm(this.#parts.now(), this.#drain.nextAt());
+  }
+}

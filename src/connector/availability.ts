@@ -1,0 +1,86 @@
+import {
+  answerQuestion,
+  type AvailabilityAnswer,
+  type AvailabilityQuestion,
+  type BusyReport,
+} from '../domain/availability.ts';
+import { describeFailure, fail, ok, type Outcome } from '../domain/failure.ts';
+import type { Provider } from '../providers/provider.ts';
+import type { Account } from './account.ts';
+import type { Lane } from './gate.ts';
+
+/** After so many runs a calendar that still cannot be read is answered as unavailable. */
+const MOST_RUNS = 3;
+
+/** What availability is made of. */
+export interface AvailabilityOptions {
+  account: Account;
+  provider: Provider;
+  now: () => number;
+}
+
+/** Answers when the account is busy, by asking the provider now. */
+export class Availability {
+  readonly #options: AvailabilityOptions;
+  /** What a task's earlier runs have learnt: a retry asks only for the calendars that are missing. */
+  readonly #learnt = new Map<string, BusyReport>();
+
+  constructor(options: AvailabilityOptions) {
+    this.#options = options;
+  }
+
+  /** The answer for a caller who waits: a calendar that cannot be read is `unavailable` in it. */
+  async answer(question: AvailabilityQuestion): Promise<Outcome<AvailabilityAnswer>> {
+    const report = await this.#read(question, 'interactive');
+    return report.ok ? ok(answerQuestion(question, report.value, this.#options.now())) : report;
+  }
+
+  /** The answer for a task in its `run`th run: fails while a calendar is missing that may yet be read. */
+  async answerTask(
+    taskId: string,
+    question: AvailabilityQuestion,
+    run: number,
+  ): Promise<Outcome<AvailabilityAnswer>> {
+    const learnt = this.#learnt.get(taskId);
+    const missing = learnt?.calendars.filter(isWorthRetrying).map(({ id }) => id);
+    const read = await this.#read(
+      missing === undefined ? question : { ...question, calendars: missing },
+      'background',
+    );
+    if (!read.ok) return read;
+    const report = learnt === undefined ? read.value : combine(learnt, read.value);
+    const gap = report.calendars.find(isWorthRetrying);
+    if (gap !== undefined && !gap.busy.ok && run < MOST_RUNS) {
+      this.#learnt.set(taskId, report);
+      return fail(gap.busy.failure);
+    }
+    return ok(answerQuestion(question, report, this.#options.now()));
+  }
+
+  /** The task has ended: what it has learnt is of no more use. */
+  forget(taskId: string): void {
+    this.#learnt.delete(taskId);
+  }
+
+  #read({ range, calendars }: AvailabilityQuestion, lane: Lane): Promise<Outcome<BusyReport>> {
+    const { account, provider } = this.#options;
+    return account.use(lane, (access) =>
+      provider.readBusy({ range, ...(calendars !== undefined && { calendars }) }, access),
+    );
+  }
+}
+
+function isWorthRetrying({ busy }: BusyReport['calendars'][number]): boolean {
+  return !busy.ok && describeFailure(busy.failure).retryable;
+}
+
+/** `earlier` with what `later` says of the calendars that it was asked for again. */
+function combine(earlier: BusyReport, later: BusyReport): BusyReport {
+  const workingHours = earlier.workingHours ?? later.workingHours;
+  return {
+    calendars: earlier.calendars.map(
+      (reading) => later.calendars.find(({ id }) => id === reading.id) ?? reading,
+    ),
+    ...(workingHours !== undefined && { workingHours }),
+  };
+}

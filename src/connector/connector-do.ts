@@ -1,0 +1,167 @@
+import { DurableObject } from 'cloudflare:workers';
+import { type Config, readConfig } from '../config.ts';
+import { findConnector, saveConnectorState, saveConnectorStatus } from '../db/connectors.ts';
+import type { AvailabilityAnswer, AvailabilityQuestion } from '../domain/availability.ts';
+import { type Failure, fail, ok, type Outcome } from '../domain/failure.ts';
+import type { CalendarTask, TaskReport } from '../domain/task.ts';
+import { logEvent } from '../metrics.ts';
+import { createProvider } from '../providers/index.ts';
+import type { SignInReply } from '../providers/provider.ts';
+import { Actor, type Submission } from './actor.ts';
+import type { ConnectResult } from './connection.ts';
+import { IDENTITY, type Identity, readFact } from './facts.ts';
+import type { Showcase } from './publication.ts';
+import { hasSchema, migrate } from './schema.ts';
+import type { Store } from './store.ts';
+
+const NOT_CONNECTED: Failure = { kind: 'grant-revoked', detail: 'no account is connected' };
+
+/** A sign-in's return as it crosses RPC: the callback's query is text. */
+export interface SignInCall extends Omit<SignInReply, 'callback'> {
+  identity: Identity;
+  callback: string;
+  knownAccount?: { id: string; tenantId?: string };
+}
+
+/**
+ * The Durable Object of one connector: a shell that gives the actor its storage, its alarm and its
+ * bindings. An object that is woken for an id nobody has connected stores nothing.
+ */
+export class ConnectorDO extends DurableObject {
+  readonly #store: Store;
+  #actor: Actor | undefined;
+
+  constructor(state: DurableObjectState, env: Env) {
+    super(state, env);
+    this.#store = {
+      query: (statement, ...values) => state.storage.sql.exec(statement, ...values).toArray(),
+      transaction: (body) => state.storage.transactionSync(body),
+    };
+  }
+
+  /** Takes tasks on; the answers are in the order of the tasks. */
+  async submit(tasks: (CalendarTask & { id: string })[]): Promise<Outcome<Submission[]>> {
+    const actor = this.#wake();
+    if (!actor.ok) return actor;
+    return ok(
+      actor.value === undefined ? tasks.map(() => 'not-connected' as const) : await actor.value.submit(tasks),
+    );
+  }
+
+  /** Where a task stands. */
+  report(taskId: string): Outcome<TaskReport> {
+    const actor = this.#wake();
+    if (!actor.ok) return actor;
+    const report = actor.value?.report(taskId);
+    return report === undefined ? fail({ kind: 'not-found', what: `task ${taskId}` }) : ok(report);
+  }
+
+  /** When is the account busy, asked now. */
+  async availability(question: AvailabilityQuestion): Promise<Outcome<AvailabilityAnswer>> {
+    const actor = this.#wake();
+    if (!actor.ok) return actor;
+    return (await actor.value?.availability(question)) ?? fail(NOT_CONNECTED);
+  }
+
+  /** Completes a sign-in: redeems the code and takes the grant over, or says why not. */
+  async completeSignIn({ identity, callback, ...reply }: SignInCall): Promise<Outcome<ConnectResult>> {
+    const actor = this.#wakeFor(identity);
+    if (!actor.ok) return actor;
+    return ok(await actor.value.connect({ ...reply, callback: new URLSearchParams(callback) }));
+  }
+
+  /** What the next sign-in must satisfy: a claims challenge, decoded JSON. */
+  claims(): Outcome<string | undefined> {
+    const actor = this.#wake();
+    return actor.ok ? ok(actor.value?.claims()) : actor;
+  }
+
+  /** Ends the connection: withdrawn at the provider, and nothing left here. */
+  async disconnect(identity: Identity): Promise<Outcome<void>> {
+    const actor = this.#wakeFor(identity);
+    return actor.ok ? await actor.value.disconnect() : actor;
+  }
+
+  /** Does what is due. */
+  override async alarm(): Promise<void> {
+    const actor = this.#wake();
+    if (actor.ok) return await actor.value?.alarm();
+    logEvent({
+      event: 'error',
+      where: `alarm of ${this.ctx.id.name ?? 'a connector'}`,
+      detail: 'misconfigured',
+    });
+    // The work is kept for when the configuration has been mended.
+    await this.ctx.storage.setAlarm(Date.now() + 60_000);
+  }
+
+  /** The actor of this storage; undefined when nobody has connected it. */
+  #wake(): Outcome<Actor | undefined> {
+    if (this.#actor !== undefined) return ok(this.#actor);
+    if (!hasSchema(this.#store)) return ok(undefined);
+    const config = this.#config();
+    if (!config.ok) return config;
+    migrate(this.#store);
+    const identity = readFact(this.#store, IDENTITY);
+    if (identity !== undefined) this.#actor = this.#createActor(identity, config.value);
+    return ok(this.#actor);
+  }
+
+  /** The actor of this storage, made for `identity` where there is none yet. */
+  #wakeFor(identity: Identity): Outcome<Actor> {
+    const woken = this.#wake();
+    if (!woken.ok) return woken;
+    if (woken.value !== undefined) return ok(woken.value);
+    const config = this.#config();
+    if (!config.ok) return config;
+    migrate(this.#store);
+    this.#actor = this.#createActor(identity, config.value);
+    return ok(this.#actor);
+  }
+
+  #config(): Outcome<Config> {
+    return readConfig(this.env, (length) => crypto.getRandomValues(new Uint8Array(length)));
+  }
+
+  #createActor(identity: Identity, config: Config): Actor {
+    const { storage } = this.ctx;
+    return new Actor({
+      identity,
+      config,
+      provider: createProvider(identity.provider, config),
+      store: this.#store,
+      alarm: { get: () => storage.getAlarm(), set: (atMs) => storage.setAlarm(atMs) },
+      showcase: this.#showcase(identity),
+      fetch: (url, init) => fetch(url, init),
+      now: () => Date.now(),
+      random: () => Math.random(),
+      sleep: (ms) => scheduler.wait(ms),
+      sendNotices: async (notices) => {
+        await this.env.Q_NOTIFY.sendBatch(notices.map((body) => ({ body })));
+      },
+      record: logEvent,
+      wipe: async () => {
+        await storage.deleteAlarm();
+        await storage.deleteAll();
+        this.#actor = undefined;
+      },
+    });
+  }
+
+  #showcase({ connectorId }: Identity): Showcase {
+    const { DB, KV_OAUTH } = this.env;
+    const key = accessTokenKey(connectorId);
+    return {
+      saveRow: (state) => saveConnectorState(DB, connectorId, state, Date.now()),
+      saveStatus: (status) => saveConnectorStatus(DB, connectorId, status, Date.now()),
+      readSealedToken: async () => (await findConnector(DB, connectorId))?.refresh_token_enc ?? undefined,
+      putAccessToken: (sealed, lifeSeconds) => KV_OAUTH.put(key, sealed, { expirationTtl: lifeSeconds }),
+      deleteAccessToken: () => KV_OAUTH.delete(key),
+    };
+  }
+}
+
+/** Where KV_OAUTH keeps a connector's sealed access token. */
+export function accessTokenKey(connectorId: string): string {
+  return `access-token:${connectorId}`;
+}

@@ -1,0 +1,114 @@
+import { describeFailure, fail, ok, type Outcome } from '../domain/failure.ts';
+import { describeThrown, type RecordEvent } from '../metrics.ts';
+import type { Send } from '../providers/http.ts';
+import type { ProviderOAuth } from '../providers/provider.ts';
+import type { Agenda } from './agenda.ts';
+import type { Drain } from './drain.ts';
+import { CONNECTION, ERASURE, type Identity, readFact, writeFact } from './facts.ts';
+import type { Ledger } from './ledger.ts';
+import type { Notices } from './notices.ts';
+import type { Publication } from './publication.ts';
+import type { Store } from './store.ts';
+import type { Tokens } from './tokens.ts';
+import { backOffMs } from './verdict.ts';
+
+/** How long the provider is asked to take the grant back before it is erased here all the same. */
+const LONGEST_MS = 24 * 60 * 60 * 1000;
+
+/** What an erasure is made of. `send` is ungated; `wipe` deletes the actor's storage. */
+export interface ErasureOptions {
+  identity: Identity;
+  store: Store;
+  agenda: Agenda;
+  ledger: Ledger;
+  tokens: Tokens;
+  notices: Notices;
+  drain: Drain;
+  oauth: ProviderOAuth;
+  publication: Publication;
+  send: Send;
+  now: () => number;
+  random: () => number;
+  record: RecordEvent;
+  wipe: () => Promise<void>;
+}
+
+/** The end of a connection: closed at once, withdrawn at the provider, then nothing is left of it. */
+export class Erasure {
+  readonly #options: ErasureOptions;
+  #running: Promise<void> | undefined;
+
+  constructor(options: ErasureOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Closes the connection: from here on no call leaves but the withdrawal, and the database holds no
+   * token. Fails with `unavailable`, nothing changed for the worse, when the database does not answer.
+   */
+  async begin(): Promise<Outcome<void>> {
+    const { store, agenda, publication, now } = this.#options;
+    store.transaction(() => {
+      const connection = readFact(store, CONNECTION);
+      if (connection !== undefined) writeFact(store, CONNECTION, { ...connection, status: 'disconnected' });
+      if (readFact(store, ERASURE) === undefined) writeFact(store, ERASURE, { sinceMs: now(), attempts: 0 });
+      publication.note();
+      agenda.schedule('erase', now());
+    });
+    const closed = (await publication.saveRow()) && (await publication.deleteAccessToken());
+    return closed ? ok(undefined) : fail({ kind: 'unavailable', ambiguous: false });
+  }
+
+  /** Withdraws the grant and erases the actor's storage, or puts that off. Never rejects. */
+  async proceed(): Promise<void> {
+    this.#running ??= this.#proceed()
+      .catch((thrown: unknown) => this.#putOff(describeThrown(thrown)))
+      .finally(() => {
+        this.#running = undefined;
+      });
+    await this.#running;
+  }
+
+  async #proceed(): Promise<void> {
+    const { identity, store, ledger, tokens, notices, drain, oauth, send, now, record, wipe } = this.#options;
+    const begun = readFact(store, ERASURE);
+    if (begun === undefined) return;
+    const closed = await this.begin();
+    if (!closed.ok) return this.#putOff('the database did not answer');
+    const held = await tokens.load();
+    const revoked = held.ok ? await oauth.revoke(held.value.grant.refreshToken, send) : ok(undefined);
+    if (!revoked.ok && describeFailure(revoked.failure).retryable && now() - begun.sinceMs < LONGEST_MS) {
+      return this.#putOff(`revoke: ${revoked.failure.kind}`);
+    }
+    // Nobody is left waiting for a task that will not be carried out.
+    const error = {
+      code: 'reauth_required',
+      message: 'The account was disconnected.',
+      retryable: false,
+    } as const;
+    for (const { id, type } of ledger.open()) {
+      if (type !== 'disconnect') ledger.finish(id, { state: 'failed', error }, false, now());
+    }
+    await notices.sendLast({ type: 'connector-disconnected' });
+    if (readFact(store, CONNECTION)?.status === 'active') return; // connected again meanwhile
+    drain.close();
+    tokens.forget();
+    await wipe();
+    record({
+      event: 'disconnect',
+      connectorId: identity.connectorId,
+      provider: identity.provider,
+      revoked: revoked.ok,
+    });
+  }
+
+  #putOff(why: string): void {
+    const { identity, store, agenda, now, random, record } = this.#options;
+    const erasure = readFact(store, ERASURE);
+    if (erasure === undefined) return;
+    const attempts = erasure.attempts + 1;
+    writeFact(store, ERASURE, { ...erasure, attempts });
+    agenda.schedule('erase', now() + 1_000 + backOffMs(attempts, random));
+    record({ event: 'error', where: `disconnect of ${identity.connectorId}`, detail: why });
+  }
+}

@@ -1,0 +1,72 @@
+import * as z from 'zod';
+import { connectorStatusSchema, providerNameSchema } from '../domain/connector.ts';
+import type { Store } from './store.ts';
+
+/** As `providers/provider.ts` defines it. */
+export const accountSchema = z.object({
+  id: z.string(),
+  email: z.exactOptional(z.string()),
+  tenantId: z.exactOptional(z.string()),
+  kind: z.enum(['work', 'personal']),
+});
+
+/** Something an actor knows of itself: a name and the shape of its JSON value. */
+export interface Fact<T> {
+  name: string;
+  schema: z.ZodType<T>;
+}
+
+const identitySchema = z.object({
+  connectorId: z.string(),
+  provider: providerNameSchema,
+  userId: z.string(),
+});
+export type Identity = z.infer<typeof identitySchema>;
+/** Who this actor is for. Written once, at the first connect. */
+export const IDENTITY: Fact<Identity> = { name: 'identity', schema: identitySchema };
+
+const connectionSchema = z.object({
+  status: connectorStatusSchema,
+  account: accountSchema,
+  /** As granted, in the provider's spelling. */
+  scopes: z.array(z.string()),
+  /** A claims challenge to satisfy at the next sign-in. */
+  claims: z.exactOptional(z.string()),
+});
+export type Connection = z.infer<typeof connectionSchema>;
+/** The account it owns, and where that stands. */
+export const CONNECTION: Fact<Connection> = { name: 'connection', schema: connectionSchema };
+
+const storedGrantSchema = z.object({ version: z.literal(1), generation: z.int(), sealed: z.string() });
+/** The grant, sealed. `generation` rises with each change, so that a late reply about an old grant is told apart. */
+export const GRANT: Fact<z.infer<typeof storedGrantSchema>> = { name: 'grant', schema: storedGrantSchema };
+
+const throttleSchema = z.object({ blockedUntilMs: z.number(), strikes: z.int() });
+/** No call leaves before this instant, epoch milliseconds; `strikes` throttles came in a row. */
+export const THROTTLE: Fact<z.infer<typeof throttleSchema>> = { name: 'throttle', schema: throttleSchema };
+
+const lastUseSchema = z.object({ atMs: z.number() });
+/** When the connector last did something for somebody, epoch milliseconds; coarse. */
+export const LAST_USE: Fact<z.infer<typeof lastUseSchema>> = { name: 'last-use', schema: lastUseSchema };
+
+const erasureSchema = z.object({ sinceMs: z.number(), attempts: z.int() });
+/** The person has disconnected at `sinceMs` (epoch milliseconds); the provider has not taken the grant back yet. */
+export const ERASURE: Fact<z.infer<typeof erasureSchema>> = { name: 'erasure', schema: erasureSchema };
+
+const rowsSchema = z.array(z.object({ value: z.string() }));
+
+/** Reads a fact, if it is known. */
+export function readFact<T>(store: Store, { name, schema }: Fact<T>): T | undefined {
+  const [row] = rowsSchema.parse(store.query('SELECT value FROM fact WHERE name = ?', name));
+  return row === undefined ? undefined : schema.parse(JSON.parse(row.value));
+}
+
+/** Writes a fact: one row. */
+export function writeFact<T>(store: Store, { name }: Fact<T>, value: T): void {
+  store.query('INSERT OR REPLACE INTO fact (name, value) VALUES (?, ?)', name, JSON.stringify(value));
+}
+
+/** Forgets a fact. */
+export function forgetFact<T>(store: Store, { name }: Fact<T>): void {
+  store.query('DELETE FROM fact WHERE name = ?', name);
+}

@@ -1,0 +1,160 @@
+import type { Keyring } from '../crypto/keyring.ts';
+import type { ConnectorState } from '../db/connectors.ts';
+import type { ConnectorStatus } from '../domain/connector.ts';
+import type { Agenda } from './agenda.ts';
+import { CONNECTION, readFact } from './facts.ts';
+import type { Store } from './store.ts';
+import type { Tokens } from './tokens.ts';
+import { backOffMs } from './verdict.ts';
+
+/** Workers KV keeps nothing for less than this. */
+const SHORTEST_KV_LIFE_S = 60;
+
+/** What an actor's state is shown in outside the actor; every method throws when it cannot. */
+export interface Showcase {
+  /** The connector's row in the database. */
+  saveRow(state: ConnectorState): Promise<void>;
+  /** The status of the row alone. */
+  saveStatus(status: ConnectorStatus): Promise<void>;
+  /** The sealed refresh token of the row. */
+  readSealedToken(): Promise<string | undefined>;
+  /** The sealed access token for sibling Workers, until it expires. */
+  putAccessToken(sealed: string, lifeSeconds: number): Promise<void>;
+  deleteAccessToken(): Promise<void>;
+}
+
+const NOTHING_HELD: ConnectorState = {
+  status: 'disconnected',
+  accountId: null,
+  accountEmail: null,
+  tenantId: null,
+  scopes: [],
+  refreshTokenEnc: null,
+};
+
+/** What the publication is made of. */
+export interface PublicationOptions {
+  store: Store;
+  agenda: Agenda;
+  keyring: Keyring;
+  showcase: Showcase;
+  /** The tokens, which in turn report here when they change. */
+  tokens: () => Tokens;
+  connectorId: string;
+  now: () => number;
+  random: () => number;
+  onError: (where: string, thrown: unknown) => void;
+}
+
+/**
+ * Shows the actor's state outside: its row in D1, and a sealed copy of the access token in KV. The
+ * actor's own storage is the truth and comes first; a row that could not be written stays on the
+ * agenda until it is, so a rotated refresh token is never lost. Writes go out one after the other,
+ * each from what the actor knows by then, so an older state never lands on a newer one.
+ */
+export class Publication {
+  readonly #options: PublicationOptions;
+  /** Rises with each change, so that a write under way does not settle a later one. */
+  #wanted = 0;
+  #attempts = 0;
+  #last: Promise<unknown> = Promise.resolve();
+
+  constructor(options: PublicationOptions) {
+    this.#options = options;
+  }
+
+  /** The state has changed: notes (in the caller's transaction) that the row is due. */
+  note(): void {
+    this.#wanted += 1;
+    this.#options.agenda.schedule('publish', this.#options.now());
+  }
+
+  /** Writes the row. Never rejects; false: it did not work, and is retried from the agenda. */
+  saveRow(): Promise<boolean> {
+    return this.#inOrder(async () => {
+      const { agenda, showcase, now, random, onError } = this.#options;
+      const wanted = this.#wanted;
+      try {
+        await showcase.saveRow(await this.#compose());
+        this.#attempts = 0;
+        if (wanted === this.#wanted) agenda.strike('publish');
+        return true;
+      } catch (thrown) {
+        onError('save connector row', thrown);
+        this.#attempts += 1;
+        agenda.schedule('publish', now() + 1_000 + backOffMs(this.#attempts, random));
+        return false;
+      }
+    });
+  }
+
+  async #compose(): Promise<ConnectorState> {
+    const { store, tokens, keyring } = this.#options;
+    const connection = readFact(store, CONNECTION);
+    const held = await tokens().load();
+    if (connection === undefined || connection.status === 'disconnected' || !held.ok) return NOTHING_HELD;
+    const { account, scopes, status } = connection;
+    return {
+      status,
+      accountId: account.id,
+      accountEmail: account.email ?? null,
+      tenantId: account.tenantId ?? null,
+      scopes,
+      refreshTokenEnc: await keyring.seal(held.value.grant.refreshToken, this.#rowBinding()),
+    };
+  }
+
+  /** Puts the access token into KV, once per grant; siblings fall back to asking the actor, so a failure is let go. */
+  putAccessToken({ accessToken, expiresAtMs }: { accessToken: string; expiresAtMs: number }): Promise<void> {
+    return this.#inOrder(async () => {
+      const { store, keyring, showcase, now, onError, connectorId } = this.#options;
+      const lifeSeconds = Math.floor((expiresAtMs - now()) / 1000);
+      if (lifeSeconds < SHORTEST_KV_LIFE_S || readFact(store, CONNECTION)?.status === 'disconnected') return;
+      try {
+        const binding = { owner: connectorId, field: 'kv.access_token' };
+        const sealed = await keyring.seal(JSON.stringify({ accessToken, expiresAtMs }), binding);
+        await showcase.putAccessToken(sealed, lifeSeconds);
+      } catch (thrown) {
+        onError('put access token', thrown);
+      }
+    });
+  }
+
+  /** Removes the access token from KV. Never rejects; false: it did not work. */
+  deleteAccessToken(): Promise<boolean> {
+    return this.#inOrder(async () => {
+      try {
+        await this.#options.showcase.deleteAccessToken();
+        return true;
+      } catch (thrown) {
+        this.#options.onError('delete access token', thrown);
+        return false;
+      }
+    });
+  }
+
+  #inOrder<T>(write: () => Promise<T>): Promise<T> {
+    const done = this.#last.then(write);
+    this.#last = done.catch(() => undefined);
+    return done;
+  }
+
+  /** The refresh token of the row, when the row is not behind and holds another than `tried`. */
+  async readElsewhere(tried: string): Promise<string | undefined> {
+    const { agenda, keyring, showcase, onError } = this.#options;
+    if (agenda.has('publish')) return undefined;
+    try {
+      const sealed = await showcase.readSealedToken();
+      if (sealed === undefined) return undefined;
+      const opened = await keyring.open(sealed, this.#rowBinding());
+      return opened.ok && opened.value !== tried ? opened.value : undefined;
+    } catch (thrown) {
+      onError('read connector row', thrown);
+      return undefined;
+    }
+  }
+
+  #rowBinding() {
+    return { owner: this.#options.connectorId, field: 'connectors.refresh_token_enc' };
+  }
+}

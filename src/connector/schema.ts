@@ -1,0 +1,51 @@
+import * as z from 'zod';
+import type { Store } from './store.ts';
+
+/**
+ * The actor's tables, one entry per version; an entry that has shipped is never edited. Tables are
+ * WITHOUT ROWID where the key is text: an insert then costs one row written, not two.
+ *
+ * - `fact`: what the actor knows of itself, a JSON value per name
+ * - `task`: the ledger
+ * - `duty`: the agenda
+ * - `notice`: notices of the connector that wait to be sent
+ */
+const VERSIONS = [
+  [
+    `CREATE TABLE fact (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID`,
+    `CREATE TABLE task (
+       id TEXT PRIMARY KEY,
+       type TEXT NOT NULL,
+       payload TEXT NOT NULL,
+       state TEXT NOT NULL,
+       attempts INTEGER NOT NULL,
+       due_at INTEGER NOT NULL,
+       deadline INTEGER NOT NULL,
+       created_at INTEGER NOT NULL,
+       finished_at INTEGER,
+       outcome TEXT,
+       notified INTEGER NOT NULL
+     ) WITHOUT ROWID`,
+    `CREATE TABLE duty (name TEXT PRIMARY KEY, due_at INTEGER NOT NULL) WITHOUT ROWID`,
+    `CREATE TABLE notice (seq INTEGER PRIMARY KEY, body TEXT NOT NULL)`,
+  ],
+];
+
+const versionSchema = z.tuple([z.object({ value: z.string() })]);
+
+/** True when this storage holds an actor: an object woken for an id that nobody connected stores nothing. */
+export function hasSchema(store: Store): boolean {
+  return store.query(`SELECT name FROM sqlite_master WHERE name = 'fact'`).length > 0;
+}
+
+/** Brings the tables to the newest version. */
+export function migrate(store: Store): void {
+  store.transaction(() => {
+    const current = hasSchema(store)
+      ? Number(versionSchema.parse(store.query(`SELECT value FROM fact WHERE name = 'schema'`))[0].value)
+      : 0;
+    if (current >= VERSIONS.length) return;
+    for (const statement of VERSIONS.slice(current).flat()) store.query(statement);
+    store.query(`INSERT OR REPLACE INTO fact (name, value) VALUES ('schema', ?)`, String(VERSIONS.length));
+  });
+}

@@ -1,0 +1,148 @@
+import * as z from 'zod';
+import type { Keyring } from '../crypto/keyring.ts';
+import { fail, type Failure, ok, type Outcome } from '../domain/failure.ts';
+import type { Send } from '../providers/http.ts';
+import type { Grant, ProviderOAuth } from '../providers/provider.ts';
+import { accountSchema, GRANT, readFact, writeFact } from './facts.ts';
+import type { Store } from './store.ts';
+
+const heldGrantSchema = z.object({
+  accessToken: z.string(),
+  expiresAtMs: z.number(),
+  refreshToken: z.string(),
+  scopes: z.array(z.string()),
+  account: accountSchema,
+  cache: z.exactOptional(z.string()),
+});
+
+/** A grant that can be refreshed: what the actor holds. */
+export type HeldGrant = Grant & { refreshToken: string };
+
+/** The grant at hand. `generation` tells it from the grants before and after it. */
+export interface Held {
+  grant: HeldGrant;
+  generation: number;
+}
+
+const DISCONNECTED: Failure = { kind: 'grant-revoked', detail: 'no account is connected' };
+
+/** An access token counts as expired this long before it does, or a tenth of its life for short-lived ones. */
+const LONGEST_MARGIN_MS = 60_000;
+
+/** What the token store is made of. */
+export interface TokensOptions {
+  store: Store;
+  keyring: Keyring;
+  connectorId: string;
+  oauth: ProviderOAuth;
+  /** Token calls; they do not pass the gate, and there is at most one of them. */
+  send: Send;
+  now: () => number;
+  /** The refresh token as the database has it, when it is another than the one tried. */
+  readElsewhere: (tried: string) => Promise<string | undefined>;
+  /** Called in the same breath as a grant is stored, with the one it replaces. */
+  onStored: (stored: HeldGrant, replaced: HeldGrant | undefined) => void;
+}
+
+/**
+ * The account's tokens. They live sealed in the actor's storage; the opened grant is kept in memory.
+ * A refresh is single-flight: whoever needs a token meanwhile shares its outcome. What a refresh
+ * brings is stored before it is used, and dropped when the grant has been replaced meanwhile.
+ */
+export class Tokens {
+  readonly #options: TokensOptions;
+  #held: Held | undefined;
+  #marginMs = LONGEST_MARGIN_MS;
+  #refreshing: Promise<Outcome<Held>> | undefined;
+
+  constructor(options: TokensOptions) {
+    this.#options = options;
+  }
+
+  /** A grant whose access token has life left: the one at hand, or a refreshed one. */
+  async current(): Promise<Outcome<Held>> {
+    const held = await this.load();
+    if (!held.ok) return held;
+    const { expiresAtMs } = held.value.grant;
+    return this.#options.now() < expiresAtMs - this.#marginMs ? held : await this.refresh(held.value);
+  }
+
+  /**
+   * A grant newer than `stale`: one that somebody else has brought meanwhile, or a refreshed one.
+   *
+   * @param claims a claims challenge that the new access token must satisfy.
+   */
+  async refresh(stale: Held, claims?: string): Promise<Outcome<Held>> {
+    if (this.#refreshing !== undefined) return await this.#refreshing;
+    if (this.#held !== undefined && this.#held.generation > stale.generation) return ok(this.#held);
+    this.#refreshing = this.#refresh(stale, claims).finally(() => {
+      this.#refreshing = undefined;
+    });
+    return await this.#refreshing;
+  }
+
+  /** Stores a grant in place of whatever was there: one row. */
+  async adopt(grant: HeldGrant): Promise<Held> {
+    const sealed = await this.#seal(grant);
+    return this.#commit(grant, sealed);
+  }
+
+  /** The grant at hand, opened. Fails with `grant-revoked` when there is none. */
+  async load(): Promise<Outcome<Held>> {
+    if (this.#held !== undefined) return ok(this.#held);
+    const { store, keyring } = this.#options;
+    const stored = readFact(store, GRANT);
+    if (stored === undefined) return fail(DISCONNECTED);
+    const opened = await keyring.open(stored.sealed, this.#binding());
+    if (!opened.ok) return opened;
+    const grant = heldGrantSchema.parse(JSON.parse(opened.value));
+    // A grant that was committed while this one was being opened is the newer one.
+    this.#held ??= { grant, generation: stored.generation };
+    return ok(this.#held);
+  }
+
+  async #refresh(stale: Held, claims: string | undefined): Promise<Outcome<Held>> {
+    const { oauth, send, readElsewhere } = this.#options;
+    const startedWith = stale.generation;
+    let refreshed = await oauth.refresh(stale.grant, send, claims);
+    if (!refreshed.ok && refreshed.failure.kind === 'grant-revoked') {
+      // The token may have been replaced where we did not see it: then the grant is alive.
+      const replacement = await readElsewhere(stale.grant.refreshToken);
+      if (replacement !== undefined) {
+        // The library's cache knows only the old token.
+        const { cache: _, ...grant } = stale.grant;
+        refreshed = await oauth.refresh({ ...grant, refreshToken: replacement }, send, claims);
+      }
+    }
+    const sealed = refreshed.ok ? await this.#seal(refreshed.value) : '';
+    // No await from here to the commit: what is compared is what is replaced.
+    const current = this.#held;
+    if (current === undefined) return fail(DISCONNECTED);
+    if (current.generation !== startedWith) return ok(current);
+    return refreshed.ok ? ok(this.#commit(refreshed.value, sealed)) : refreshed;
+  }
+
+  /** Forgets the grant in memory; what a refresh under way brings is dropped. */
+  forget(): void {
+    this.#held = undefined;
+  }
+
+  #commit(grant: HeldGrant, sealed: string): Held {
+    const { store, now, onStored } = this.#options;
+    const generation = (readFact(store, GRANT)?.generation ?? 0) + 1;
+    writeFact(store, GRANT, { version: 1, generation, sealed });
+    const replaced = this.#held?.grant;
+    this.#held = { grant, generation };
+    this.#marginMs = Math.min(LONGEST_MARGIN_MS, (grant.expiresAtMs - now()) / 10);
+    onStored(grant, replaced);
+    return this.#held;
+  }
+
+  #seal(grant: HeldGrant): Promise<string> {
+    return this.#options.keyring.seal(JSON.stringify(grant), this.#binding());
+  }
+
+  #binding() {
+    return { owner: this.#options.connectorId, field: 'grant' };
+  }
+}

@@ -1,0 +1,136 @@
+import { fail, ok, type Outcome } from '../domain/failure.ts';
+
+/**
+ * Seals and opens secrets with AES-256-GCM (NIST SP 800-38D) through WebCrypto.
+ *
+ * A sealed value is `v1.<key id>.<base64url(12-byte nonce ‖ ciphertext ‖ tag)>`. What it is bound to
+ * (envelope version, key id, owner, field) is authenticated with it, so a value copied to another
+ * row, column or key does not open. Nonces are random: a key should seal at most 2^32 values.
+ */
+export interface Keyring {
+  /** Seals with the first key of the ring. */
+  seal(plaintext: string, binding: SealBinding): Promise<string>;
+  /** Opens a value sealed with any key of the ring. One generic failure, whatever is wrong with it. */
+  open(sealed: string, binding: SealBinding): Promise<Outcome<string>>;
+  /** True when the value is sealed with a key other than the current one, and so due for re-sealing. */
+  isStale(sealed: string): boolean;
+}
+
+/** What a sealed value belongs to: the connector (or other owner) and the field it is stored in. */
+export interface SealBinding {
+  owner: string;
+  field: string;
+}
+
+/** A source of random bytes; `crypto.getRandomValues` in production. */
+export type RandomBytes = (length: number) => Uint8Array<ArrayBuffer>;
+
+const VERSION = 'v1';
+const NONCE_BYTES = 12;
+const KEY_BYTES = 32;
+
+/** One key of a ring: its id and its 32 bytes. */
+export interface RingKey {
+  id: string;
+  bytes: Uint8Array<ArrayBuffer>;
+}
+
+/**
+ * Reads `kid:base64,kid:base64,…` (a bare base64 key has kid `0`).
+ *
+ * @returns the keys, current one first, or what is wrong with the text (never quoting a key).
+ */
+export function parseRingKeys(text: string): RingKey[] | string {
+  const keys: RingKey[] = [];
+  for (const [index, entry] of text.split(',').entries()) {
+    const place = `key ${index + 1}`;
+    const colon = entry.indexOf(':');
+    const id = colon === -1 ? '0' : entry.slice(0, colon).trim();
+    if (!/^[A-Za-z0-9_-]{1,32}$/.test(id))
+      return `${place}: the key id must be 1 to 32 letters, digits, _ or -`;
+    const bytes = decodeBase64(entry.slice(colon + 1).trim());
+    if (bytes === undefined) return `${place}: not base64`;
+    if (bytes.length !== KEY_BYTES) return `${place}: must be ${KEY_BYTES} bytes, is ${bytes.length}`;
+    if (keys.some((key) => key.id === id)) return `${place}: the key id ${id} is there twice`;
+    keys.push({ id, bytes });
+  }
+  return keys;
+}
+
+/** Makes a keyring of `keys` (at least one, the current one first). */
+export function createKeyring(keys: readonly RingKey[], randomBytes: RandomBytes): Keyring {
+  const [current] = keys;
+  if (current === undefined) throw new Error('a keyring needs a key');
+  const imported = new Map<string, Promise<CryptoKey>>();
+  const importKey = ({ id, bytes }: RingKey): Promise<CryptoKey> => {
+    const known = imported.get(id);
+    if (known !== undefined) return known;
+    const key = crypto.subtle.importKey('raw', bytes, 'AES-GCM', false, ['encrypt', 'decrypt']);
+    imported.set(id, key);
+    return key;
+  };
+
+  return {
+    async seal(plaintext, binding) {
+      const nonce = randomBytes(NONCE_BYTES);
+      const ciphertext = await crypto.subtle.encrypt(
+        { name: 'AES-GCM', iv: nonce, additionalData: associatedData(current.id, binding) },
+        await importKey(current),
+        new TextEncoder().encode(plaintext),
+      );
+      const bytes = new Uint8Array(NONCE_BYTES + ciphertext.byteLength);
+      bytes.set(nonce);
+      bytes.set(new Uint8Array(ciphertext), NONCE_BYTES);
+      return `${VERSION}.${current.id}.${encodeBase64Url(bytes)}`;
+    },
+
+    async open(sealed, binding) {
+      const [version, id = '', encoded = '', ...rest] = sealed.split('.');
+      const key = keys.find((candidate) => candidate.id === id);
+      const bytes = decodeBase64(encoded.replaceAll('-', '+').replaceAll('_', '/'));
+      if (version !== VERSION || key === undefined || bytes === undefined || rest.length > 0)
+        return unopenable();
+      try {
+        const plaintext = await crypto.subtle.decrypt(
+          {
+            name: 'AES-GCM',
+            iv: bytes.subarray(0, NONCE_BYTES),
+            additionalData: associatedData(key.id, binding),
+          },
+          await importKey(key),
+          bytes.subarray(NONCE_BYTES),
+        );
+        return ok(new TextDecoder().decode(plaintext));
+      } catch {
+        return unopenable();
+      }
+    },
+
+    isStale: (sealed) => !sealed.startsWith(`${VERSION}.${current.id}.`),
+  };
+}
+
+function unopenable(): Outcome<never> {
+  return fail({
+    kind: 'misconfigured',
+    detail: 'A sealed value does not open with the keys of OAUTH_ENC_KEY.',
+  });
+}
+
+function associatedData(keyId: string, { owner, field }: SealBinding): Uint8Array {
+  return new TextEncoder().encode(JSON.stringify([VERSION, keyId, owner, field]));
+}
+
+function decodeBase64(text: string): Uint8Array<ArrayBuffer> | undefined {
+  try {
+    return Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
+  } catch {
+    return undefined;
+  }
+}
+
+function encodeBase64Url(bytes: Uint8Array): string {
+  let binary = '';
+  for (const byte of bytes) binary += String.fromCharCode(byte);
+  return btoa(binary).replaceAll('+', '-').replaceAll('/', '_').replaceAll('=', '');
+}

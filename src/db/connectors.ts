@@ -1,0 +1,132 @@
+import * as z from 'zod';
+import {
+  type Connector,
+  connectorStatusSchema,
+  type ConnectorStatus,
+  type ProviderName,
+  providerNameSchema,
+} from '../domain/connector.ts';
+
+const rowSchema = z.object({
+  id: z.string(),
+  user_id: z.string(),
+  provider: providerNameSchema,
+  account_id: z.string().nullable(),
+  account_email: z.string().nullable(),
+  tenant_id: z.string().nullable(),
+  scopes: z.string(),
+  status: connectorStatusSchema,
+  refresh_token_enc: z.string().nullable(),
+  created_at: z.number(),
+  updated_at: z.number(),
+});
+
+/** A row of the table `connectors`. `scopes` are space-separated; times are epoch seconds. */
+export type ConnectorRow = z.infer<typeof rowSchema>;
+
+/** A row as the API shows it: no account id, no sealed token. */
+export function presentConnector(row: ConnectorRow): Connector {
+  return {
+    connectorId: row.id,
+    userId: row.user_id,
+    provider: row.provider,
+    status: row.status,
+    ...(row.account_email !== null && { accountEmail: row.account_email }),
+    ...(row.tenant_id !== null && { tenantId: row.tenant_id }),
+    scopes: row.scopes === '' ? [] : row.scopes.split(' '),
+    createdAt: new Date(row.created_at * 1000).toISOString(),
+    updatedAt: new Date(row.updated_at * 1000).toISOString(),
+  };
+}
+
+/** Adds a connector that waits for its person to sign in. */
+export async function insertConnector(
+  db: D1Database,
+  connector: { id: string; userId: string; provider: ProviderName },
+  nowMs: number,
+): Promise<void> {
+  const seconds = Math.floor(nowMs / 1000);
+  await db
+    .prepare(
+      `INSERT INTO connectors (id, user_id, provider, scopes, status, created_at, updated_at)
+       VALUES (?, ?, ?, '', 'pending', ?, ?)`,
+    )
+    .bind(connector.id, connector.userId, connector.provider, seconds, seconds)
+    .run();
+}
+
+/** The connector of this id, if there is one. */
+export async function findConnector(db: D1Database, id: string): Promise<ConnectorRow | undefined> {
+  const row = await db.prepare('SELECT * FROM connectors WHERE id = ?').bind(id).first();
+  return row === null ? undefined : rowSchema.parse(row);
+}
+
+/** Every connector of one person, oldest first. */
+export async function listConnectors(db: D1Database, userId: string): Promise<ConnectorRow[]> {
+  const { results } = await db
+    .prepare('SELECT * FROM connectors WHERE user_id = ? ORDER BY created_at, id')
+    .bind(userId)
+    .all();
+  return z.array(rowSchema).parse(results);
+}
+
+/** Those of `ids` (at most 100) that name a connector. */
+export async function existingConnectorIds(db: D1Database, ids: readonly string[]): Promise<string[]> {
+  const marks = ids.map(() => '?').join(', ');
+  const { results } = await db
+    .prepare(`SELECT id FROM connectors WHERE id IN (${marks})`)
+    .bind(...ids)
+    .all();
+  return z
+    .array(z.object({ id: z.string() }))
+    .parse(results)
+    .map(({ id }) => id);
+}
+
+/** What an actor shows of itself in its row. */
+export interface ConnectorState {
+  status: ConnectorStatus;
+  accountId: string | null;
+  accountEmail: string | null;
+  tenantId: string | null;
+  scopes: string[];
+  refreshTokenEnc: string | null;
+}
+
+/** Overwrites what the row shows of the actor's state. */
+export async function saveConnectorState(
+  db: D1Database,
+  id: string,
+  state: ConnectorState,
+  nowMs: number,
+): Promise<void> {
+  await db
+    .prepare(
+      `UPDATE connectors SET status = ?, account_id = ?, account_email = ?, tenant_id = ?, scopes = ?,
+         refresh_token_enc = ?, updated_at = ? WHERE id = ?`,
+    )
+    .bind(
+      state.status,
+      state.accountId,
+      state.accountEmail,
+      state.tenantId,
+      state.scopes.join(' '),
+      state.refreshTokenEnc,
+      Math.floor(nowMs / 1000),
+      id,
+    )
+    .run();
+}
+
+/** Overwrites the row's status alone. */
+export async function saveConnectorStatus(
+  db: D1Database,
+  id: string,
+  status: ConnectorStatus,
+  nowMs: number,
+): Promise<void> {
+  await db
+    .prepare('UPDATE connectors SET status = ?, updated_at = ? WHERE id = ?')
+    .bind(status, Math.floor(nowMs / 1000), id)
+    .run();
+}

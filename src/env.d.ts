@@ -1,0 +1,11 @@
+/** The bindings of wrangler.toml. Variables and secrets are read through `readConfig` only. */
+declare namespace Cloudflare {
+  interface Env {
+    DB: D1Database;
+    KV_OAUTH: KVNamespace;
+    CONNECTOR: DurableObjectNamespace<import('./connector/connector-do.ts').ConnectorDO>;
+    Q_TASKS: Queue;
+    Q_NOTIFY: Queue<import('./domain/notice.ts').Notice>;
+  }
+}
+type Env = Cloudflare.Env;

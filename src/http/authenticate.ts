@@ -1,0 +1,28 @@
+import { problem } from './respond.ts';
+
+/**
+ * Lets a request with one of the API's bearer tokens (RFC 6750) pass. Digests are compared, in
+ * constant time and with every token, so timing tells neither a token nor its length.
+ *
+ * @returns nothing when it may pass, else the 401.
+ */
+export async function authenticate(
+  request: Request,
+  tokens: readonly string[],
+): Promise<Response | undefined> {
+  const [, given] = /^Bearer ([\x21-\x7e]{1,512})$/i.exec(request.headers.get('Authorization') ?? '') ?? [];
+  if (given !== undefined) {
+    const digest = await digestOf(given);
+    const matches = await Promise.all(
+      tokens.map(async (token) => crypto.subtle.timingSafeEqual(await digestOf(token), digest)),
+    );
+    if (matches.includes(true)) return undefined;
+  }
+  return problem('unauthorized', 'Send a valid token: Authorization: Bearer …', {
+    headers: { 'WWW-Authenticate': 'Bearer' },
+  });
+}
+
+function digestOf(token: string): Promise<ArrayBuffer> {
+  return crypto.subtle.digest('SHA-256', new TextEncoder().encode(token));
+}

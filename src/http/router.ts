@@ -1,0 +1,66 @@
+import { type IRequest, Router } from 'itty-router';
+import { readConfig } from '../config.ts';
+import { describeFailure } from '../domain/failure.ts';
+import { describeThrown } from '../metrics.ts';
+import { completeAdminConsent, startAdminConsent } from './admin-consent.ts';
+import { authenticate } from './authenticate.ts';
+import { checkAvailability } from './availability.ts';
+import { createConnector, deleteConnector, getConnector, listConnectorsOf } from './connectors.ts';
+import type { Context } from './context.ts';
+import { completeSignIn, startSignIn } from './oauth.ts';
+import { describeApi } from './openapi.ts';
+import { json, problem } from './respond.ts';
+import { getTask, submitTasks } from './tasks.ts';
+
+interface Routed extends Request {
+  params: Record<'id' | 'taskId' | 'provider', string>;
+}
+
+const router = Router<Routed & IRequest, [Context]>();
+
+router.all('/v1/*', (request, { config }) => authenticate(request, config.apiTokens));
+router.post('/v1/connectors', createConnector);
+router.get('/v1/connectors', listConnectorsOf);
+router.get('/v1/connectors/:id', ({ params }, context) => getConnector(params.id, context));
+router.delete('/v1/connectors/:id', ({ params }, context) => deleteConnector(params.id, context));
+router.post('/v1/connectors/:id/availability', (request, context) =>
+  checkAvailability(request, request.params.id, context),
+);
+router.get('/v1/connectors/:id/tasks/:taskId', ({ params }, context) =>
+  getTask(params.id, params.taskId, context),
+);
+router.post('/v1/tasks', submitTasks);
+router.get('/oauth/microsoft/admin-consent/start', startAdminConsent);
+router.get('/oauth/microsoft/admin-consent/callback', completeAdminConsent);
+router.get('/oauth/:provider/start', (request, context) =>
+  startSignIn(request, request.params.provider, context),
+);
+router.get('/oauth/:provider/callback', (request, context) =>
+  completeSignIn(request, request.params.provider, context),
+);
+router.get('/openapi.json', (_, { config }) => json(describeApi(config.publicBaseUrl)));
+router.get('/healthz', () => json({ status: 'ok' }));
+router.all('*', () => problem('not_found', 'There is nothing at this address.'));
+
+/** Answers one request: the whole HTTP surface, with a problem for whatever goes wrong. */
+export async function handleRequest(request: Request, parts: Omit<Context, 'config'>): Promise<Response> {
+  try {
+    const config = readConfig(parts.env, parts.randomBytes);
+    if (!config.ok) {
+      const { code, message } = describeFailure(config.failure);
+      parts.record({ event: 'error', where: 'configuration', detail: message });
+      return problem(code, message);
+    }
+    return await router.fetch(request, { ...parts, config: config.value });
+  } catch (thrown) {
+    parts.record({
+      event: 'error',
+      where: `${request.method} ${new URL(request.url).pathname}`,
+      detail: describeThrown(thrown),
+    });
+    // The platform or the database failed: the request may be sent again.
+    return problem('provider_unavailable', 'The request could not be completed; try again later.', {
+      headers: { 'Retry-After': '5' },
+    });
+  }
+}

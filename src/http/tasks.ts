@@ -1,0 +1,41 @@
+import * as z from 'zod';
+import { actorOf, knownConnectors } from '../connector/stub.ts';
+import { calendarTaskSchema } from '../domain/task.ts';
+import { readBody } from './body.ts';
+import { noConnector } from './connectors.ts';
+import type { Context } from './context.ts';
+import { failureProblem, json, problem } from './respond.ts';
+
+/** The platform takes at most so many messages in one call. */
+const MOST_TASKS = 100;
+
+const submissionSchema = z.strictObject({ tasks: z.array(z.unknown()).min(1).max(MOST_TASKS) });
+const tasksSchema = z.object({ tasks: z.array(calendarTaskSchema) });
+
+/** `POST /v1/tasks`: sends tasks to the queue, all of them or, when one is malformed, none. */
+export async function submitTasks(request: Request, { env, randomId }: Context): Promise<Response> {
+  const body = await readBody(request, submissionSchema.pipe(tasksSchema));
+  if (!body.ok) return body.response;
+  const messages = body.value.tasks.map(({ id, type, connectorId, payload, deadlineMs }) => ({
+    id: id ?? randomId(),
+    type,
+    connectorId,
+    payload,
+    ...(deadlineMs !== undefined && { deadline: deadlineMs }),
+  }));
+  const ids = messages.map(({ id }) => id);
+  if (new Set(ids).size < ids.length) {
+    return problem('invalid_request', 'tasks: two tasks have the same id', {
+      errors: [{ path: 'tasks', message: 'two tasks have the same id' }],
+    });
+  }
+  await env.Q_TASKS.sendBatch(messages.map((message) => ({ body: message })));
+  return json({ ids }, 202);
+}
+
+/** `GET /v1/connectors/:id/tasks/:taskId`: where a task stands. */
+export async function getTask(connectorId: string, taskId: string, { env, now }: Context): Promise<Response> {
+  if (!(await knownConnectors(env, [connectorId])).has(connectorId)) return noConnector(connectorId);
+  const report = await actorOf(env, connectorId).report(taskId);
+  return report.ok ? json(report.value) : failureProblem(report.failure, now());
+}

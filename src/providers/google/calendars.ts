@@ -1,0 +1,67 @@
+import * as z from 'zod';
+import { fail, ok, type Outcome } from '../../domain/failure.ts';
+import type { Access } from '../provider.ts';
+import { callApi } from './client.ts';
+
+const entrySchema = z.object({
+  id: z.string().min(1),
+  primary: z.boolean().optional(),
+  selected: z.boolean().optional(),
+  hidden: z.boolean().optional(),
+  deleted: z.boolean().optional(),
+  accessRole: z.string().optional(),
+});
+
+/** A calendar of the person's list, as far as it matters here (discovery document: CalendarListEntry). */
+export type CalendarEntry = z.infer<typeof entrySchema>;
+
+const pageSchema = z.object({
+  items: z.array(entrySchema).optional(),
+  nextPageToken: z.string().max(4096).optional(),
+});
+
+/** 250 calendars each: far beyond what Google lets a person have. */
+const MAX_PAGES = 20;
+
+/**
+ * Reads the person's whole calendar list, page by page (discovery document: calendarList.list).
+ * All or nothing: a failing page fails the list, and pages that go round or never end are `malformed`.
+ */
+export async function listCalendars(apiUrl: string, access: Access): Promise<Outcome<CalendarEntry[]>> {
+  const entries: CalendarEntry[] = [];
+  const seen = new Set<string>();
+  let pageToken: string | undefined;
+  for (let count = 0; count < MAX_PAGES; count += 1) {
+    const call = {
+      method: 'GET',
+      path: ['users', 'me', 'calendarList'],
+      query: { maxResults: '250', ...(pageToken !== undefined && { pageToken }) },
+      what: 'calendar list',
+      writes: false,
+    } as const;
+    // Only a page tells of the next one.
+    // oxlint-disable-next-line no-await-in-loop
+    const page = await callApi(apiUrl, access, call, pageSchema);
+    if (!page.ok) return page;
+    entries.push(...(page.value.items ?? []));
+    pageToken = page.value.nextPageToken;
+    if (pageToken === undefined || pageToken === '') return ok(entries);
+    if (seen.has(pageToken)) return fail({ kind: 'malformed', at: 'calendar list.nextPageToken' });
+    seen.add(pageToken);
+  }
+  return fail({ kind: 'malformed', at: 'calendar list.nextPageToken' });
+}
+
+/**
+ * The ids of the calendars that count when nobody names any: those the person owns or shows. The
+ * primary one always counts, under its alias when the list does not tell which it is.
+ */
+export function pickCounting(entries: readonly CalendarEntry[]): string[] {
+  const present = entries.filter(({ deleted }) => deleted !== true);
+  const counting = present.filter(
+    ({ primary, selected, hidden, accessRole }) =>
+      primary === true || (hidden !== true && (selected === true || accessRole === 'owner')),
+  );
+  const ids = counting.map(({ id }) => id);
+  return [...new Set(counting.some(({ primary }) => primary === true) ? ids : ['primary', ...ids])];
+}

@@ -1,0 +1,13 @@
+import type { Provider } from '../provider.ts';
+import type { MicrosoftConfig } from './config.ts';
+import { readBusy } from './freebusy.ts';
+import { createMicrosoftOAuth, type MicrosoftOAuth } from './oauth.ts';
+
+/** Microsoft 365 and Outlook.com as a provider. Its `oauth` also knows the consent of an organisation. */
+export function createMicrosoft(config: MicrosoftConfig): Provider & { readonly oauth: MicrosoftOAuth } {
+  return {
+    name: 'microsoft',
+    oauth: createMicrosoftOAuth(config),
+    readBusy: (question, access) => readBusy(config, question, access),
+  };
+}

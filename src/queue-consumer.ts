@@ -1,0 +1,137 @@
+import { actorOf, knownConnectors } from './connector/stub.ts';
+import { describeFailure, type ErrorCode } from './domain/failure.ts';
+import { listFieldErrors, summarizeFieldErrors } from './domain/field-error.ts';
+import type { Notice } from './domain/notice.ts';
+import { type CalendarTask, calendarTaskSchema } from './domain/task.ts';
+import { describeThrown, type RecordEvent } from './metrics.ts';
+
+/** A message whose task is well formed. */
+interface Delivery {
+  message: Message;
+  task: CalendarTask & { id: string };
+}
+
+/** What the consumer is made of. */
+export interface ConsumerOptions {
+  env: Pick<Env, 'DB' | 'CONNECTOR' | 'Q_NOTIFY'>;
+  now: () => number;
+  record: RecordEvent;
+}
+
+/**
+ * Hands a batch of `calendar-tasks` to the actors: one call per connector. A message that cannot be
+ * a task is acknowledged and reported; it hurts no other. The queue retries only a hand-off that
+ * failed; once an actor has taken a task, its ledger answers for it.
+ */
+export async function consumeTasks(batch: MessageBatch, options: ConsumerOptions): Promise<void> {
+  const deliveries: Delivery[] = [];
+  for (const message of batch.messages) {
+    const read = calendarTaskSchema.safeParse(message.body);
+    if (read.success) deliveries.push({ message, task: { ...read.data, id: read.data.id ?? message.id } });
+    else await refuse(message, 'invalid_request', summarizeFieldErrors(listFieldErrors(read.error)), options);
+  }
+  const known = await tryHandOff(deliveries, options, () =>
+    knownConnectors(
+      options.env,
+      deliveries.map(({ task }) => task.connectorId),
+    ),
+  );
+  if (known === undefined) return;
+  const byConnector = Map.groupBy(deliveries, ({ task }) => task.connectorId);
+  await Promise.all(
+    [...byConnector].map(async ([connectorId, group]) => {
+      if (known.has(connectorId)) return await handOver(connectorId, group, options);
+      for (const { message } of group) {
+        await refuse(message, 'not_found', `connectorId: no connector ${connectorId}`, options);
+      }
+    }),
+  );
+}
+
+async function handOver(connectorId: string, group: Delivery[], options: ConsumerOptions): Promise<void> {
+  const outcome = await tryHandOff(
+    group,
+    options,
+    async () => await actorOf(options.env, connectorId).submit(group.map(({ task }) => task)),
+  );
+  if (outcome === undefined) return;
+  if (!outcome.ok) {
+    // The actor could not even look at them (its configuration is broken): nothing is lost by waiting.
+    const { message } = describeFailure(outcome.failure);
+    options.record({ event: 'error', where: `hand-off to ${connectorId}`, detail: message });
+    for (const delivery of group) delivery.message.retry();
+    return;
+  }
+  for (const [index, { message, task }] of group.entries()) {
+    switch (outcome.value[index]) {
+      case 'mismatch':
+        await refuse(message, 'idempotency_mismatch', `id: ${task.id} is the id of another task`, options);
+        break;
+      case 'not-connected':
+        await refuse(
+          message,
+          'reauth_required',
+          `connectorId: ${connectorId} has no account connected`,
+          options,
+        );
+        break;
+      case 'accepted':
+      case 'repeat':
+      case undefined:
+        message.ack();
+    }
+  }
+}
+
+/** Runs one step of the hand-off; when it throws, its messages are delivered again later. */
+async function tryHandOff<T>(
+  group: Delivery[],
+  { record }: ConsumerOptions,
+  step: () => Promise<T>,
+): Promise<T | undefined> {
+  try {
+    return await step();
+  } catch (thrown) {
+    record({ event: 'error', where: 'hand-off of tasks', detail: describeThrown(thrown) });
+    for (const { message } of group) message.retry();
+    return undefined;
+  }
+}
+
+/** Reports a message that will never be a task, and acknowledges it once the report is out. */
+async function refuse(
+  message: Message,
+  code: ErrorCode,
+  detail: string,
+  options: ConsumerOptions,
+): Promise<void> {
+  const { env, now, record } = options;
+  record({ event: 'message-refused', messageId: message.id, code, detail });
+  const { id, type, connectorId } = nameTask(message.body);
+  const notice: Notice = {
+    type: 'task-failed',
+    connectorId: connectorId ?? '',
+    at: new Date(now()).toISOString(),
+    taskId: id ?? message.id,
+    ...(type !== undefined && { taskType: type }),
+    error: { code, message: detail, retryable: false },
+  };
+  try {
+    await env.Q_NOTIFY.send(notice);
+    message.ack();
+  } catch (thrown) {
+    record({ event: 'error', where: 'report of a refused message', detail: describeThrown(thrown) });
+    message.retry();
+  }
+}
+
+/** What a malformed message calls itself, as far as it can be told, cut short. */
+function nameTask(body: unknown): { id?: string; type?: string; connectorId?: string } {
+  if (typeof body !== 'object' || body === null) return {};
+  const names: Record<string, string> = {};
+  for (const [key, value] of Object.entries(body)) {
+    if (['id', 'type', 'connectorId'].includes(key) && typeof value === 'string')
+      names[key] = value.slice(0, 128);
+  }
+  return names;
+}

@@ -1,0 +1,171 @@
+import { createServer } from 'node:http';
+import { text } from 'node:stream/consumers';
+import { createTestHarness, type WorkerHandle } from 'wrangler';
+import type { Sandbox } from '../sandbox/sandbox.ts';
+import { generateSecrets, LOCAL_BASE_URL, LOCAL_REDIRECT_URI } from './settings.ts';
+
+const root = new URL('../..', import.meta.url).pathname;
+
+/** What the queue `notify-tasks` brought. */
+export interface Notice {
+  type: string;
+  connectorId: string;
+  at: string;
+  taskId?: string;
+  taskType?: string;
+  result?: unknown;
+  error?: { code: string; message: string; retryable: boolean };
+}
+
+/** The bindings that a test reaches into. */
+export interface WorkerBindings {
+  Q_TASKS: {
+    send(message: unknown): Promise<unknown>;
+    sendBatch(messages: { body: unknown }[]): Promise<unknown>;
+  };
+  DB: {
+    prepare(statement: string): {
+      bind(...values: unknown[]): {
+        all(): Promise<{ results: Record<string, unknown>[] }>;
+        run(): Promise<unknown>;
+      };
+    };
+  };
+  KV_OAUTH: { get(key: string): Promise<string | null> };
+}
+
+/** The real worker in the real local runtime, with its queues, D1, KV and Durable Objects. */
+export interface Runtime {
+  worker: WorkerHandle;
+  bindings: WorkerBindings;
+  /** Calls the HTTP API with a good token. */
+  api(method: string, path: string, body?: unknown, headers?: Record<string, string>): Promise<ApiAnswer>;
+  /** Requests anything else, as a browser that follows no redirects. */
+  fetch(url: string, init?: { method?: string; headers?: Record<string, string> }): Promise<Answer>;
+  /** Every notice so far. */
+  notices: readonly Notice[];
+  /** The first notice that matches, waited for. */
+  notice(matches: (notice: Notice) => boolean): Promise<Notice>;
+  /** Every line the worker has logged so far. */
+  logs(): string[];
+  close(): Promise<void>;
+}
+
+/** An HTTP answer, read to its end. */
+export interface Answer {
+  status: number;
+  headers: Headers;
+  text: string;
+}
+
+/** An answer of the API. */
+export interface ApiAnswer extends Answer {
+  json: unknown;
+}
+
+/** Starts the worker against a sandbox; `vars` override its variables. */
+export async function startRuntime(sandbox: Sandbox, vars: Record<string, string> = {}): Promise<Runtime> {
+  const secrets = { ...generateSecrets(), ...sandbox.secrets };
+  const collector = await collectNotices();
+  const server = createTestHarness({
+    root,
+    workers: [
+      {
+        configPath: `${root}wrangler.toml`,
+        vars: {
+          ...sandbox.vars,
+          PUBLIC_BASE_URL: LOCAL_BASE_URL,
+          ALLOWED_REDIRECT_URIS: LOCAL_REDIRECT_URI,
+          ...vars,
+        },
+        secrets,
+      },
+      {
+        config: {
+          name: 'notice-collector',
+          main: `${root}test/local/notice-collector.ts`,
+          compatibility_date: '2026-04-01',
+          vars: { COLLECTOR_URL: collector.url },
+          queues: { consumers: [{ queue: 'notify-tasks', max_batch_size: 10, max_batch_timeout: 0 }] },
+        },
+      },
+    ],
+  });
+  await server.listen();
+  const worker = server.getWorker();
+  await worker.applyD1Migrations('DB');
+  const { Q_TASKS, DB, KV_OAUTH } = await worker.getEnv();
+  const bindings: WorkerBindings = { Q_TASKS, DB, KV_OAUTH };
+
+  const request: Runtime['fetch'] = async (url, init = {}) => {
+    const response = await server.fetch(new URL(url, LOCAL_BASE_URL).href, { ...init, redirect: 'manual' });
+    return {
+      status: response.status,
+      headers: new Headers([...response.headers]),
+      text: await response.text(),
+    };
+  };
+  return {
+    worker,
+    bindings,
+    fetch: request,
+    async api(method, path, body, headers = {}) {
+      const response = await server.fetch(new URL(path, LOCAL_BASE_URL).href, {
+        method,
+        headers: {
+          Authorization: `Bearer ${secrets.API_TOKENS}`,
+          ...(body !== undefined && { 'Content-Type': 'application/json' }),
+          ...headers,
+        },
+        ...(body !== undefined && { body: typeof body === 'string' ? body : JSON.stringify(body) }),
+      });
+      const read = await response.text();
+      const isJson = response.headers.get('Content-Type')?.includes('json') === true;
+      const json: unknown = isJson ? JSON.parse(read) : undefined;
+      return { status: response.status, headers: new Headers([...response.headers]), text: read, json };
+    },
+    notices: collector.notices,
+    notice: collector.notice,
+    logs: () => server.getLogs().map(({ message }) => message),
+    async close() {
+      await server.close();
+      await collector.close();
+    },
+  };
+}
+
+/** A loopback server that the notice collector posts to. */
+async function collectNotices() {
+  const notices: Notice[] = [];
+  const waiting: { matches: (notice: Notice) => boolean; resolve: (notice: Notice) => void }[] = [];
+  const server = createServer((request, response) => {
+    void text(request).then((body) => {
+      const arrived: Notice[] = JSON.parse(body);
+      for (const notice of arrived) {
+        notices.push(notice);
+        for (const { matches, resolve } of waiting) if (matches(notice)) resolve(notice);
+      }
+      response.end();
+    });
+  });
+  await new Promise<void>((resolve) => {
+    server.listen(0, '127.0.0.1', resolve);
+  });
+  const address = server.address();
+  const port = typeof address === 'object' ? address?.port : undefined;
+  return {
+    url: `http://127.0.0.1:${port}/`,
+    notices,
+    notice: (matches: (notice: Notice) => boolean): Promise<Notice> => {
+      const there = notices.find(matches);
+      if (there !== undefined) return Promise.resolve(there);
+      return new Promise((resolve) => {
+        waiting.push({ matches, resolve });
+      });
+    },
+    close: () =>
+      new Promise<void>((resolve) => {
+        server.close(() => resolve());
+      }),
+  };
+}

@@ -1,0 +1,79 @@
+import { describe, expect, it } from 'vitest';
+import { fail, ok } from '../../../src/domain/failure.ts';
+import { listCalendars, pickCounting } from '../../../src/providers/google/calendars.ts';
+import { API_URL, apiError, reply, scriptAccess } from './scripted.ts';
+
+function pageTokenOf(url: string): string {
+  return new URL(url).searchParams.get('pageToken') ?? '';
+}
+
+describe('reading the calendar list', () => {
+  it('reads every page, short and empty ones too', async () => {
+    const pages = new Map<string, unknown>([
+      ['', { items: [{ id: 'a', primary: true, summary: 'A' }], nextPageToken: 'p 2' }],
+      ['p 2', { nextPageToken: 'p3' }],
+      ['p3', { items: [{ id: 'b', accessRole: 'reader' }] }],
+    ]);
+    const { access, sent } = scriptAccess(({ url }) => reply(200, pages.get(pageTokenOf(url))));
+    expect(await listCalendars(API_URL, access)).toEqual(
+      ok([
+        { id: 'a', primary: true },
+        { id: 'b', accessRole: 'reader' },
+      ]),
+    );
+    expect(sent.map(({ url }) => url)).toEqual([
+      `${API_URL}/calendar/v3/users/me/calendarList?maxResults=250`,
+      `${API_URL}/calendar/v3/users/me/calendarList?maxResults=250&pageToken=p+2`,
+      `${API_URL}/calendar/v3/users/me/calendarList?maxResults=250&pageToken=p3`,
+    ]);
+  });
+
+  it('is all or nothing: a failing page fails the list', async () => {
+    const { access } = scriptAccess((_request, count) =>
+      count === 1
+        ? reply(200, { items: [{ id: 'a' }], nextPageToken: 'p2' })
+        : apiError(403, 'insufficientPermissions'),
+    );
+    expect(await listCalendars(API_URL, access)).toEqual(fail({ kind: 'consent-missing', scopes: [] }));
+  });
+
+  it('stops at pages that go round', async () => {
+    const { access, sent } = scriptAccess(() => reply(200, { nextPageToken: 'again' }));
+    expect(await listCalendars(API_URL, access)).toMatchObject({ failure: { kind: 'malformed' } });
+    expect(sent).toHaveLength(2);
+  });
+
+  it('stops at pages that never end', async () => {
+    const { access, sent } = scriptAccess((_request, count) => reply(200, { nextPageToken: `p${count}` }));
+    expect(await listCalendars(API_URL, access)).toMatchObject({ failure: { kind: 'malformed' } });
+    expect(sent).toHaveLength(20);
+  });
+
+  it('refuses a list it cannot read, so that no calendar goes unseen', async () => {
+    const { access } = scriptAccess(() => reply(200, { items: [{ id: 'a' }, { name: 'b' }] }));
+    expect(await listCalendars(API_URL, access)).toEqual(
+      fail({ kind: 'malformed', at: 'calendar list.items.1.id' }),
+    );
+  });
+});
+
+describe('picking the calendars that count', () => {
+  it('takes those the person owns or shows, and the primary one', () => {
+    expect(
+      pickCounting([
+        { id: 'me', primary: true },
+        { id: 'own', accessRole: 'owner' },
+        { id: 'shown', accessRole: 'reader', selected: true },
+        { id: 'unshown', accessRole: 'writer' },
+        { id: 'hidden', accessRole: 'owner', selected: true, hidden: true },
+        { id: 'gone', accessRole: 'owner', selected: true, deleted: true },
+        { id: 'own', accessRole: 'owner' },
+      ]),
+    ).toEqual(['me', 'own', 'shown']);
+  });
+
+  it('counts the primary one under its alias when the list does not tell which it is', () => {
+    expect(pickCounting([])).toEqual(['primary']);
+    expect(pickCounting([{ id: 'own', accessRole: 'owner' }])).toEqual(['primary', 'own']);
+  });
+});

@@ -1,0 +1,184 @@
+import { Temporal } from 'temporal-polyfill';
+import type { Dice } from './dice.ts';
+
+/** When an event is: an exact stretch of time, or whole dates (the end date exclusive). */
+export type EventSpan =
+  | { readonly kind: 'timed'; readonly startMs: number; readonly endMs: number; readonly timeZone: string }
+  | { readonly kind: 'all-day'; readonly startDate: string; readonly endDate: string };
+
+/** How an event shows in free/busy. */
+export type ShowAs = 'free' | 'tentative' | 'busy' | 'oof' | 'workingElsewhere' | 'unknown';
+
+/** The calendar owner's own answer to an event. */
+export type OwnResponse = 'organizer' | 'accepted' | 'declined' | 'tentative' | 'none';
+
+/**
+ * One event, told in neither provider's words. Recurrence, extended properties, a transaction id and
+ * attendees join it here when they are needed; a deleted event stays as `cancelled`, a tombstone.
+ */
+export interface StoredEvent {
+  readonly id: string;
+  readonly iCalUid: string;
+  readonly summary: string;
+  readonly description?: string;
+  readonly location?: string;
+  readonly span: EventSpan;
+  readonly status: 'confirmed' | 'tentative' | 'cancelled';
+  readonly showAs: ShowAs;
+  readonly response: OwnResponse;
+  readonly isPrivate: boolean;
+  readonly createdMs: number;
+  readonly updatedMs: number;
+  /** Rises with every change; both providers' ETags are made of it. */
+  readonly revision: number;
+}
+
+/**
+ * A new event. Times: RFC 3339 with an offset, or a local time that counts in `timeZone` (the calendar's by
+ * default). With `allDay`, dates; the end is exclusive and may be left out for one day.
+ */
+export interface EventInput {
+  id?: string;
+  summary: string;
+  description?: string;
+  location?: string;
+  start: string;
+  end?: string;
+  allDay?: boolean;
+  timeZone?: string;
+  status?: 'confirmed' | 'tentative' | 'cancelled';
+  showAs?: ShowAs;
+  transparency?: 'opaque' | 'transparent';
+  declined?: boolean;
+  response?: OwnResponse;
+  isPrivate?: boolean;
+}
+
+/** A calendar and the events in it. */
+export interface Calendar {
+  readonly id: string;
+  readonly name: string;
+  readonly timeZone: string;
+  readonly ownerEmail: string;
+  readonly ownerName: string;
+  /** Rises with every change of any event in it. */
+  revision: number;
+  readonly events: Map<string, StoredEvent>;
+}
+
+/** A stretch of time in epoch milliseconds, half open. */
+export interface Stretch {
+  readonly startMs: number;
+  readonly endMs: number;
+}
+
+/** All calendars of all people, by id, so that one can be in several people's lists. */
+export class CalendarStore {
+  readonly #calendars = new Map<string, Calendar>();
+  readonly #dice: Dice;
+  readonly #now: () => number;
+
+  constructor(chance: Dice, now: () => number) {
+    this.#dice = chance;
+    this.#now = now;
+  }
+
+  /** The calendar of that id, made from `fresh` when there is none yet. */
+  open(id: string, fresh: Omit<Calendar, 'id' | 'revision' | 'events'>): Calendar {
+    const known = this.#calendars.get(id);
+    if (known !== undefined) return known;
+    const calendar: Calendar = { ...fresh, id, revision: 1, events: new Map() };
+    this.#calendars.set(id, calendar);
+    return calendar;
+  }
+
+  /** Puts an event into a calendar. */
+  add(calendar: Calendar, input: EventInput): StoredEvent {
+    const id = input.id ?? this.#dice.text(26);
+    const nowMs = this.#now();
+    calendar.revision += 1;
+    const event: StoredEvent = {
+      id,
+      iCalUid: `${id}@sandbox.invalid`,
+      summary: input.summary,
+      ...(input.description === undefined ? {} : { description: input.description }),
+      ...(input.location === undefined ? {} : { location: input.location }),
+      span: spanOf(input, calendar.timeZone),
+      status: input.status ?? (input.showAs === 'tentative' ? 'tentative' : 'confirmed'),
+      showAs: showAsOf(input),
+      response: input.response ?? (input.declined === true ? 'declined' : 'organizer'),
+      isPrivate: input.isPrivate ?? false,
+      createdMs: nowMs,
+      updatedMs: nowMs,
+      revision: calendar.revision,
+    };
+    calendar.events.set(id, event);
+    return event;
+  }
+}
+
+/** The time an event takes, all-day dates counted from midnight to midnight in `timeZone`. */
+export function stretchOf(span: EventSpan, timeZone: string): Stretch {
+  if (span.kind === 'timed') return { startMs: span.startMs, endMs: span.endMs };
+  return { startMs: midnightMs(span.startDate, timeZone), endMs: midnightMs(span.endDate, timeZone) };
+}
+
+/** The events of a calendar that touch `window`, in order of their start. Tombstones are left out. */
+export function eventsWithin(
+  calendar: Calendar,
+  window: Stretch,
+  timeZone = calendar.timeZone,
+): StoredEvent[] {
+  return [...calendar.events.values()]
+    .filter((event) => event.status !== 'cancelled')
+    .map((event) => ({ event, stretch: stretchOf(event.span, timeZone) }))
+    .filter(({ stretch }) => stretch.startMs < window.endMs && stretch.endMs > window.startMs)
+    .toSorted(
+      (one, other) =>
+        one.stretch.startMs - other.stretch.startMs || one.event.id.localeCompare(other.event.id),
+    )
+    .map(({ event }) => event);
+}
+
+/** Overlapping and touching stretches joined into one, in order. */
+export function mergeStretches(stretches: readonly Stretch[]): Stretch[] {
+  const merged: Stretch[] = [];
+  for (const next of stretches.toSorted((one, other) => one.startMs - other.startMs)) {
+    const last = merged.at(-1);
+    if (last !== undefined && next.startMs <= last.endMs) {
+      merged[merged.length - 1] = { startMs: last.startMs, endMs: Math.max(last.endMs, next.endMs) };
+    } else merged.push(next);
+  }
+  return merged;
+}
+
+function midnightMs(date: string, timeZone: string): number {
+  return Temporal.PlainDate.from(date).toZonedDateTime({ timeZone }).epochMilliseconds;
+}
+
+function spanOf(input: EventInput, calendarZone: string): EventSpan {
+  if (input.allDay === true) {
+    const startDate = Temporal.PlainDate.from(input.start);
+    const endDate = input.end === undefined ? startDate.add({ days: 1 }) : Temporal.PlainDate.from(input.end);
+    if (Temporal.PlainDate.compare(endDate, startDate) <= 0)
+      throw new RangeError('an all-day event needs a day');
+    return { kind: 'all-day', startDate: startDate.toString(), endDate: endDate.toString() };
+  }
+  if (input.end === undefined) throw new RangeError('a timed event needs an end');
+  const timeZone = input.timeZone ?? calendarZone;
+  const startMs = instantMs(input.start, timeZone);
+  const endMs = instantMs(input.end, timeZone);
+  if (endMs < startMs) throw new RangeError('an event cannot end before it starts');
+  return { kind: 'timed', startMs, endMs, timeZone };
+}
+
+function instantMs(text: string, timeZone: string): number {
+  if (/(Z|[+-]\d\d:?\d\d)$/i.test(text)) return Temporal.Instant.from(text).epochMilliseconds;
+  return Temporal.PlainDateTime.from(text).toZonedDateTime(timeZone).epochMilliseconds;
+}
+
+function showAsOf(input: EventInput): ShowAs {
+  if (input.showAs !== undefined) return input.showAs;
+  if (input.transparency === 'transparent' || input.declined === true) return 'free';
+  return input.status === 'tentative' ? 'tentative' : 'busy';
+}

@@ -1,0 +1,41 @@
+import type { Dice } from './dice.ts';
+import type { Faults } from './faults.ts';
+import type { Grants } from './grants.ts';
+import type { IdTokens } from './id-token.ts';
+import type { Passage } from './passage.ts';
+import type { People, Person } from './people.ts';
+
+/** A registered OAuth client. Mutable, so that a test can let its secret expire. */
+export interface Client {
+  id: string;
+  secret: string;
+  /** Registered redirect URIs, compared exactly; left out: any http URL on loopback. */
+  redirectUris?: string[];
+  secretState: 'valid' | 'expired' | 'wrong';
+}
+
+/** What the handlers of one provider work with. */
+export interface World {
+  readonly people: People;
+  readonly grants: Grants;
+  readonly client: Client;
+  readonly faults: Faults;
+  readonly passage: Passage;
+  readonly idTokens: IdTokens;
+  readonly dice: Dice;
+  /** Tenants whose administrator has consented to the client. */
+  readonly consentedTenants: Set<string>;
+  /** This provider's own origin, known once it listens. */
+  origin(): string;
+  now(): number;
+  lifetimeSeconds(person: Person): number;
+}
+
+/** Whether `uri` is registered for the client. */
+export function isRegistered(client: Client, uri: string): boolean {
+  if (client.redirectUris !== undefined) return client.redirectUris.includes(uri);
+  if (!URL.canParse(uri)) return false;
+  const { protocol, hostname, hash, username, password } = new URL(uri);
+  const loopback = ['127.0.0.1', 'localhost', '[::1]'].includes(hostname);
+  return protocol === 'http:' && loopback && hash === '' && username === '' && password === '';
+}
