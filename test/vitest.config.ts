@@ -1,5 +1,6 @@
-import { cloudflareTest } from '@cloudflare/vitest-pool-workers';
+import { cloudflareTest, readD1Migrations } from '@cloudflare/vitest-pool-workers';
 import { defineConfig } from 'vitest/config';
+import { TEST_VARIABLES } from './variables.ts';
 
 const root = new URL('..', import.meta.url).pathname;
 const inNode = ['test/sandbox/**/*.test.ts', 'test/flows/**/*.test.ts'];
@@ -9,7 +10,17 @@ export default defineConfig({
   test: {
     projects: [
       {
-        plugins: [cloudflareTest({ wrangler: { configPath: `${root}wrangler.toml` } })],
+        plugins: [
+          cloudflareTest({
+            wrangler: { configPath: `${root}wrangler.toml` },
+            miniflare: {
+              bindings: {
+                ...TEST_VARIABLES,
+                TEST_MIGRATIONS: await readD1Migrations(`${root}migrations`),
+              },
+            },
+          }),
+        ],
         root,
         test: { name: 'unit', include: ['test/**/*.test.ts'], exclude: inNode },
       },

@@ -54,6 +54,8 @@ export class Tokens {
   #held: Held | undefined;
   #marginMs = LONGEST_MARGIN_MS;
   #refreshing: Promise<Outcome<Held>> | undefined;
+  /** A grant that the provider has declared dead: whoever meets it later is told without another call. */
+  #dead: { generation: number; failure: Failure } | undefined;
 
   constructor(options: TokensOptions) {
     this.#options = options;
@@ -75,6 +77,7 @@ export class Tokens {
   async refresh(stale: Held, claims?: string): Promise<Outcome<Held>> {
     if (this.#refreshing !== undefined) return await this.#refreshing;
     if (this.#held !== undefined && this.#held.generation > stale.generation) return ok(this.#held);
+    if (this.#dead?.generation === stale.generation) return fail(this.#dead.failure);
     this.#refreshing = this.#refresh(stale, claims).finally(() => {
       this.#refreshing = undefined;
     });
@@ -119,7 +122,11 @@ export class Tokens {
     const current = this.#held;
     if (current === undefined) return fail(DISCONNECTED);
     if (current.generation !== startedWith) return ok(current);
-    return refreshed.ok ? ok(this.#commit(refreshed.value, sealed)) : refreshed;
+    if (refreshed.ok) return ok(this.#commit(refreshed.value, sealed));
+    if (refreshed.failure.kind === 'grant-revoked') {
+      this.#dead = { generation: startedWith, failure: refreshed.failure };
+    }
+    return refreshed;
   }
 
   /** Forgets the grant in memory; what a refresh under way brings is dropped. */

@@ -139,14 +139,15 @@ async function collectNotices() {
   const notices: Notice[] = [];
   const waiting: { matches: (notice: Notice) => boolean; resolve: (notice: Notice) => void }[] = [];
   const server = createServer((request, response) => {
-    void text(request).then((body) => {
-      const arrived: Notice[] = JSON.parse(body);
+    const take = async () => {
+      const arrived: Notice[] = JSON.parse(await text(request));
       for (const notice of arrived) {
         notices.push(notice);
         for (const { matches, resolve } of waiting) if (matches(notice)) resolve(notice);
       }
       response.end();
-    });
+    };
+    void take();
   });
   await new Promise<void>((resolve) => {
     server.listen(0, '127.0.0.1', resolve);

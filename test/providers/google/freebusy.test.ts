@@ -361,10 +361,11 @@ describe('failing as a whole', () => {
   });
 
   it('happens when any query of a batch meets a refused token, so that it can be refreshed', async () => {
+    const ids = Array.from({ length: 51 }, (_, n) => `c${n}`);
     const { access } = scriptAccess(
-      answerQueries((query, place) => (place === 2 ? apiError(401, 'authError') : allFree(query))),
+      answerQueries((query, place) => (place === 1 ? apiError(401, 'authError') : allFree(query))),
     );
-    expect(await readBusy(API_URL, { range: LONG_RANGE, calendars: ['a'] }, access)).toEqual(
+    expect(await readBusy(API_URL, { range: RANGE, calendars: ids }, access)).toEqual(
       fail({ kind: 'token-rejected' }),
     );
   });

@@ -155,6 +155,13 @@ describe('the callback', () => {
       expect(isOwn(query)).toBe(false);
   });
 
+  it('is refused for its issuer even by the exchange', async () => {
+    const signedIn = signedInWith('state=state-1&code=1&iss=https://evil.test');
+    expect(await exchange(tokenReply(), signedIn)).toEqual(
+      fail({ kind: 'rejected', status: 400, code: 'foreign_issuer' }),
+    );
+  });
+
   it('sends the code nowhere when it is not ours, repeated, missing, or under another state', async () => {
     for (const query of [
       'state=state-1&code=1&iss=https://evil.test',

@@ -17,6 +17,9 @@ const KNOWN_FIELDS = new Set([
   'scope',
 ]);
 
+// A revocation by RFC 7009 may name its client and the kind of token; only the token counts here.
+const REVOKE_FIELDS = new Set(['token', 'token_type_hint', 'client_id', 'client_secret']);
+
 /** Whose token call it is, as far as the code or the refresh token tells. */
 export function tokenPerson(world: World, ask: Ask): Person | undefined {
   const { fields } = readForm(ask);
@@ -54,7 +57,9 @@ export async function token(world: World, ask: Ask): Promise<Answer> {
 export function revoke(world: World, ask: Ask): Answer {
   const form = readForm(ask);
   const value = form.isForm ? form.fields.get('token') : undefined;
-  const foreign = [...form.fields.keys(), ...ask.url.searchParams.keys()].find((name) => name !== 'token');
+  const foreign = [...form.fields.keys(), ...ask.url.searchParams.keys()].find(
+    (name) => !REVOKE_FIELDS.has(name),
+  );
   const given = value ?? ask.url.searchParams.get('token');
   if (given === null || foreign !== undefined) {
     const refusal = foreign === undefined ? 'token is missing' : `Parameter not allowed: ${foreign}`;
