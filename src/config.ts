@@ -35,7 +35,7 @@ const required = z.preprocess((value) => value ?? '', z.string().min(1, 'is not 
 
 /** True for a URL that secrets may be sent to: https, or plain http to this machine. */
 function isSafeUrl(text: string): boolean {
-  if (!URL.canParse(text)) return false;
+  if (!URL.canParse(text) || /\s/.test(text)) return false;
   const { protocol, hostname, username, password } = new URL(text);
   if (username !== '' || password !== '') return false;
   return (
@@ -43,7 +43,11 @@ function isSafeUrl(text: string): boolean {
   );
 }
 
-const safeUrl = z.string().refine(isSafeUrl, 'must be an https URL (http only for localhost or 127.0.0.1)');
+const safeUrl = z.string().refine(isSafeUrl, {
+  error: 'must be an https URL (http only for localhost or 127.0.0.1)',
+  // What is asked next of it takes a URL for granted.
+  abort: true,
+});
 
 /** An endpoint that moves for national clouds and for tests. */
 function endpoint(url: string) {
@@ -85,8 +89,9 @@ const environmentSchema = z.object({
     .transform(commaSeparated)
     .refine((tokens) => tokens.length > 0, 'holds no token')
     .refine(
-      (tokens) => tokens.every((token) => token.length >= 16),
-      'each token must have at least 16 characters',
+      // The longest and the characters are those a request may bring (`http/authenticate.ts`).
+      (tokens) => tokens.every((token) => /^[\x21-\x7e]{16,512}$/.test(token)),
+      'each token must be 16 to 512 visible ASCII characters',
     ),
   ALLOWED_REDIRECT_URIS: required
     .transform(commaSeparated)

@@ -67,6 +67,12 @@ export class Agenda {
     }
     if (this.#armedFor !== null && this.#armedFor <= wanted && this.#armedFor > nowMs) return;
     this.#armedFor = wanted;
-    await this.#alarm.set(wanted);
+    try {
+      await this.#alarm.set(wanted);
+    } catch (thrown) {
+      // Not known to stand: the next arm asks.
+      this.#armedFor = undefined;
+      throw thrown;
+    }
   }
 }

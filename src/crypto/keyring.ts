@@ -87,7 +87,7 @@ export function createKeyring(keys: readonly RingKey[], randomBytes: RandomBytes
     async open(sealed, binding) {
       const [version, id = '', encoded = '', ...rest] = sealed.split('.');
       const key = keys.find((candidate) => candidate.id === id);
-      const bytes = decodeBase64(encoded.replaceAll('-', '+').replaceAll('_', '/'));
+      const bytes = decodeBase64Url(encoded);
       if (version !== VERSION || key === undefined || bytes === undefined || rest.length > 0)
         return unopenable();
       try {
@@ -100,7 +100,7 @@ export function createKeyring(keys: readonly RingKey[], randomBytes: RandomBytes
           await importKey(key),
           bytes.subarray(NONCE_BYTES),
         );
-        return ok(new TextDecoder().decode(plaintext));
+        return ok(new TextDecoder('utf-8', { ignoreBOM: true }).decode(plaintext));
       } catch {
         return unopenable();
       }
@@ -127,6 +127,12 @@ function decodeBase64(text: string): Uint8Array<ArrayBuffer> | undefined {
   } catch {
     return undefined;
   }
+}
+
+/** Reads just what `encodeBase64Url` writes: no padding, blanks or spare bits, so that a value has one spelling. */
+function decodeBase64Url(text: string): Uint8Array<ArrayBuffer> | undefined {
+  const bytes = decodeBase64(text.replaceAll('-', '+').replaceAll('_', '/'));
+  return bytes !== undefined && encodeBase64Url(bytes) === text ? bytes : undefined;
 }
 
 function encodeBase64Url(bytes: Uint8Array): string {

@@ -2,9 +2,9 @@ import * as z from 'zod';
 import { connectorIdSchema } from './connector.ts';
 import { describeFailure, type ErrorCode, type Outcome } from './failure.ts';
 import { clipIntervals, type Interval, mergeIntervals } from './interval.ts';
-import { formatInstant, type InstantProblem, isTimeZone, parseInstant } from './time-zone.ts';
+import { addYears, formatInstant, type InstantProblem, isTimeZone, parseInstant } from './time-zone.ts';
 
-const LONGEST_RANGE_MS = 5 * 366 * 24 * 60 * 60 * 1000;
+const LONGEST_RANGE_YEARS = 5;
 
 const INSTANT_MESSAGES = {
   'not-a-time': 'must be an RFC 3339 date-time, such as 2026-11-23T09:00:00+01:00',
@@ -66,7 +66,8 @@ export const availabilityRequestSchema = wireQuestionSchema.transform(
       return z.NEVER;
     };
     if (endMs <= startMs) return refuse('must be after timeMin');
-    if (endMs - startMs > LONGEST_RANGE_MS) return refuse('must be within 5 years of timeMin');
+    if (endMs > addYears(startMs, LONGEST_RANGE_YEARS, wire.timeZone))
+      return refuse(`must be within ${LONGEST_RANGE_YEARS} years of timeMin`);
     return {
       ...(wire.connectorId !== undefined && { connectorId: wire.connectorId }),
       question: {

@@ -46,6 +46,7 @@ export const connectRequestSchema = z.strictObject({
   redirectUri: z.string().min(1).max(2048),
   scopes: z
     .array(z.string().regex(/^[\x21\x23-\x5b\x5d-\x7e]{1,256}$/, 'must be one OAuth scope'))
+    .min(1)
     .max(50)
     .optional(),
   loginHint: z

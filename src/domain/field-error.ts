@@ -6,17 +6,21 @@ export interface FieldError {
   message: string;
 }
 
-/** A schema's verdict as plain values that name each field. A union is reported as its nearest miss. */
+/** So many problems are told, and so much of a path: a report must stay small enough for a queue's message. */
+const MOST_ERRORS = 20;
+const LONGEST_PATH = 256;
+
+/** A schema's verdict as plain values that name each field: the first of them, when there are many. */
 export function listFieldErrors(error: z.ZodError): FieldError[] {
-  return error.issues.slice(0, 20).flatMap((issue) => {
-    if (issue.code === 'unrecognized_keys') {
-      return issue.keys.map((key) => ({
-        path: joinPath([...issue.path, key]),
-        message: 'is not a known field',
-      }));
-    }
-    return [{ path: joinPath(issue.path), message: issue.message }];
-  });
+  return error.issues
+    .flatMap((issue) =>
+      issue.code === 'unrecognized_keys'
+        ? issue.keys
+            .slice(0, MOST_ERRORS)
+            .map((key) => ({ path: joinPath([...issue.path, key]), message: 'is not a known field' }))
+        : [{ path: joinPath(issue.path), message: issue.message }],
+    )
+    .slice(0, MOST_ERRORS);
 }
 
 /** The same in one line. */
@@ -25,5 +29,5 @@ export function summarizeFieldErrors(errors: readonly FieldError[]): string {
 }
 
 function joinPath(path: readonly PropertyKey[]): string {
-  return path.map(String).join('.');
+  return path.map(String).join('.').slice(0, LONGEST_PATH);
 }

@@ -42,7 +42,7 @@ const envelopeSchema = z.strictObject({
   id: taskIdSchema.optional(),
   type: taskTypeSchema,
   connectorId: connectorIdSchema,
-  payload: z.unknown(),
+  payload: z.unknown().optional(),
   retryCount: z.int().min(0).optional(),
   deadline: deadlineSchema.optional(),
 });

@@ -48,6 +48,12 @@ export function formatInstant(epochMs: number, timeZone: string): string {
     });
 }
 
+/** The same local time `years` years later in `timeZone` (a 29 February becomes the 28th), epoch milliseconds. */
+export function addYears(epochMs: number, years: number, timeZone: string): number {
+  return Temporal.Instant.fromEpochMilliseconds(epochMs).toZonedDateTimeISO(timeZone).add({ years })
+    .epochMilliseconds;
+}
+
 /** The instant at which a calendar day (`YYYY-MM-DD`) begins in `timeZone`, epoch milliseconds. */
 export function startOfDayMs(date: string, timeZone: string): number {
   return Temporal.PlainDate.from(date).toZonedDateTime(timeZone).epochMilliseconds;

@@ -18,12 +18,11 @@ export async function readBrowserSession(
   request: Request,
   publicBaseUrl: string,
 ): Promise<BrowserSession | undefined> {
-  const name = cookieName(publicBaseUrl);
+  const prefix = `${cookieName(publicBaseUrl)}=`;
   for (const pair of (request.headers.get('Cookie') ?? '').split(';')) {
-    const [key, value] = pair.trim().split('=', 2);
-    if (key === name && value !== undefined && /^[0-9a-f]{64}$/.test(value)) {
-      return { id: value, hash: await hashSession(value) };
-    }
+    const cookie = pair.trim();
+    const id = cookie.startsWith(prefix) ? cookie.slice(prefix.length) : '';
+    if (/^[0-9a-f]{64}$/.test(id)) return { id, hash: await hashSession(id) };
   }
   return undefined;
 }

@@ -40,8 +40,11 @@ export interface HttpOptions {
 /** A `Send` with a time-out, a size cap and no redirects: a 3xx is a reply like any other, so no token follows one. */
 export function createSend({ fetch, now, timeoutMs, maxBodyBytes }: HttpOptions): Send {
   return async ({ method, url, headers = {}, body }) => {
-    // Covers the body too: a reply that never ends is a time-out like any other.
-    const signal = AbortSignal.timeout(timeoutMs);
+    // Covers the body too: a reply that never ends is a time-out like any other. Not AbortSignal.timeout:
+    // its timer would outlive the call and keep the object that made it in memory until it fires.
+    const controller = new AbortController();
+    const timer = setTimeout(() => controller.abort(), timeoutMs);
+    const { signal } = controller;
     try {
       const response = await fetch(url, {
         method,
@@ -56,6 +59,8 @@ export function createSend({ fetch, now, timeoutMs, maxBodyBytes }: HttpOptions)
       return ok({ status: response.status, headers: response.headers, body: read, receivedAtMs: now() });
     } catch {
       return fail({ kind: 'unavailable', ambiguous: method !== 'GET' });
+    } finally {
+      clearTimeout(timer);
     }
   };
 }

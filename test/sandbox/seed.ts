@@ -132,7 +132,7 @@ export function seedWorld(sandbox: Pick<Sandbox, 'people'>, options: SeedOptions
     provider: 'microsoft',
     account: 'personal',
     email: 'linus@outlook.example',
-    name: 'Linus Torvalds',
+    name: 'Linus Pauling',
     timeZone: 'Asia/Tokyo',
     calendars: [{ name: 'Calendar', primary: true }, { name: 'Family' }],
   });

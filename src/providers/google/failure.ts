@@ -30,7 +30,7 @@ const THROTTLES = new Map<string, 'user' | 'app'>([
   ['rateLimitExceeded', 'user'],
   ['userRateLimitExceeded', 'user'],
   ['calendarUsageLimits', 'user'],
-  ['quotaExceeded', 'app'],
+  ['quotaExceeded', 'user'],
   ['dailyLimitExceeded', 'app'],
 ]);
 const CONSENT_REASONS = ['insufficientPermissions', 'ACCESS_TOKEN_SCOPE_INSUFFICIENT'];

@@ -17,14 +17,16 @@ describe('reading a failure of the Calendar API', () => {
 
   it('takes the rate limits of a person as a throttle, as 403 and as 429, on any verb', () => {
     for (const status of [403, 429])
-      for (const reason of ['rateLimitExceeded', 'userRateLimitExceeded'])
+      for (const reason of ['rateLimitExceeded', 'userRateLimitExceeded', 'quotaExceeded'])
         for (const call of [READ, WRITE])
           expect(readFailure(apiError(status, reason), call)).toEqual({ kind: 'throttled', scope: 'user' });
   });
 
-  it('takes exhausted quotas as a throttle of the whole application', () => {
-    for (const reason of ['quotaExceeded', 'dailyLimitExceeded'])
-      expect(readFailure(apiError(403, reason), READ)).toEqual({ kind: 'throttled', scope: 'app' });
+  it('takes the exhausted quota of a day as a throttle of the whole application', () => {
+    expect(readFailure(apiError(403, 'dailyLimitExceeded'), READ)).toEqual({
+      kind: 'throttled',
+      scope: 'app',
+    });
   });
 
   it('takes any 429 as a throttle, whatever it says', () => {

@@ -1,0 +1,138 @@
+import { describe, expect, it } from 'vitest';
+import { Account } from '../../src/connector/account.ts';
+import { Gate } from '../../src/connector/gate.ts';
+import { fail, ok } from '../../src/domain/failure.ts';
+import type { Reply } from '../../src/providers/http.ts';
+import type { Access } from '../../src/providers/provider.ts';
+import { grantOf, type Parts, REVOKED, START_MS, DARK, type World, withParts } from './bench.ts';
+
+const REQUEST = { method: 'GET', url: 'https://google.invalid/calendars' };
+const REJECTED = fail({ kind: 'token-rejected' });
+
+function openAccount({ store, tokens }: Parts, { clock, script }: World) {
+  const gate = new Gate({ store, maxConcurrent: 4, now: clock.now, random: () => 0.5, sleep: clock.sleep });
+  return new Account({ tokens, gate, send: (request) => script.send(request), now: clock.now });
+}
+
+function reply(status: number): Reply {
+  return { status, headers: new Headers(), body: '', receivedAtMs: START_MS };
+}
+
+describe('an operation on the account', () => {
+  it('gets a token that has life left', () =>
+    withParts(async (parts, world) => {
+      await parts.tokens.adopt(grantOf(1));
+      const used = await openAccount(parts, world).use('interactive', ({ accessToken, account }) =>
+        Promise.resolve(ok([accessToken, account.id])),
+      );
+      expect(used).toEqual(ok(['access-1', 'account-1']));
+      expect(world.calls).toEqual([]);
+    }));
+
+  it('is not even tried when no account is connected', () =>
+    withParts(async (parts, world) => {
+      const used = await openAccount(parts, world).use('interactive', () => Promise.reject(new Error('tried')));
+      expect(used).toMatchObject({ ok: false, failure: { kind: 'grant-revoked' } });
+    }));
+
+  it('runs once more with a refreshed token when the provider rejects the one it had, and not a third time', () =>
+    withParts(async (parts, world) => {
+      await parts.tokens.adopt(grantOf(1));
+      const tried: string[] = [];
+      const used = await openAccount(parts, world).use('interactive', ({ accessToken }) => {
+        tried.push(accessToken);
+        return Promise.resolve(REJECTED);
+      });
+      expect(used).toEqual(REJECTED);
+      expect(tried).toEqual(['access-1', 'access-2']);
+      expect(world.calls).toEqual(['refresh refresh-1']);
+    }));
+
+  it('shares one refresh among all whose token was rejected', () =>
+    withParts(async (parts, world) => {
+      await parts.tokens.adopt(grantOf(1));
+      const account = openAccount(parts, world);
+      const operate = ({ accessToken }: Access) =>
+        Promise.resolve(accessToken === 'access-1' ? REJECTED : ok(accessToken));
+      const used = await Promise.all(Array.from({ length: 20 }, () => account.use('background', operate)));
+      expect(used).toEqual(Array.from({ length: 20 }, () => ok('access-2')));
+      expect(world.calls).toEqual(['refresh refresh-1']);
+    }));
+
+  it('tells why the refresh failed, and keeps a challenge that only the person can meet', () =>
+    withParts(async (parts, world) => {
+      await parts.tokens.adopt(grantOf(1));
+      const account = openAccount(parts, world);
+      const challenged = fail({ kind: 'token-rejected', claims: '{"access_token":{}}' });
+      world.script.refresh = () => Promise.resolve(DARK);
+      expect(await account.use('interactive', () => Promise.resolve(challenged))).toEqual(DARK);
+      world.script.refresh = () => Promise.resolve(REVOKED);
+      expect(await account.use('interactive', () => Promise.resolve(challenged))).toEqual(challenged);
+    }));
+});
+
+describe('the way to the provider', () => {
+  it('leads through the gate, by weight', () =>
+    withParts(async (parts, world) => {
+      await parts.tokens.adopt(grantOf(1));
+      const sent: string[] = [];
+      const { promise, resolve } = Promise.withResolvers<void>();
+      world.script.send = async ({ url }) => {
+        sent.push(url);
+        await promise;
+        return ok(reply(200));
+      };
+      const used = openAccount(parts, world).use('interactive', async ({ send }) => {
+        await Promise.all([send({ ...REQUEST, url: 'a', weight: 3 }), send({ ...REQUEST, url: 'b', weight: 2 })]);
+        return ok(undefined);
+      });
+      await scheduler.wait(0);
+      expect(sent).toEqual(['a']);
+      resolve();
+      await used;
+      expect(sent).toEqual(['a', 'b']);
+    }));
+
+  it('is held back longer each time while replies that succeed carry throttles inside', () =>
+    withParts(async (parts, world) => {
+      await parts.tokens.adopt(grantOf(1));
+      const account = openAccount(parts, world);
+      world.script.send = () => Promise.resolve(ok(reply(200)));
+      const batch = async ({ send, holdBack, now }: Access) => {
+        const sent = await send(REQUEST);
+        if (sent.ok) holdBack({ retryAtMs: now() + 10_000 });
+        return sent;
+      };
+      const waits: number[] = [];
+      for (let n = 0; n < 3; n += 1) {
+        // oxlint-disable-next-line no-await-in-loop
+        await account.use('background', batch);
+        // oxlint-disable-next-line no-await-in-loop
+        const held = await account.use('background', ({ send }) => send(REQUEST));
+        const untilMs = !held.ok && held.failure.kind === 'throttled' ? (held.failure.retryAtMs ?? 0) : 0;
+        waits.push(untilMs - world.clock.now());
+        // oxlint-disable-next-line no-await-in-loop
+        await world.clock.advance(untilMs - world.clock.now());
+      }
+      expect(waits).toEqual([10_500, 11_000, 12_000]);
+    }));
+
+  it('is eased by an operation that met no throttle, and not by an error reply', () =>
+    withParts(async (parts, world) => {
+      await parts.tokens.adopt(grantOf(1));
+      const account = openAccount(parts, world);
+      const strikes = () =>
+        parts.store.query(`SELECT value ->> 'strikes' AS strikes FROM fact WHERE name = 'throttle'`);
+      await account.use('background', ({ holdBack }) => {
+        holdBack({});
+        return Promise.resolve(ok(undefined));
+      });
+      await world.clock.advance(1_000);
+      world.script.send = () => Promise.resolve(ok(reply(500)));
+      await account.use('background', ({ send }) => send(REQUEST));
+      expect(strikes()).toEqual([{ strikes: 1 }]);
+      world.script.send = () => Promise.resolve(ok(reply(204)));
+      await account.use('background', ({ send }) => send(REQUEST));
+      expect(strikes()).toEqual([{ strikes: 0 }]);
+    }));
+});

@@ -1,0 +1,172 @@
+import * as fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { createKeyring, parseRingKeys, type RingKey } from '../../src/crypto/keyring.ts';
+import type { Outcome } from '../../src/domain/failure.ts';
+
+const randomBytes = (length: number) => crypto.getRandomValues(new Uint8Array(length));
+const newKey = (id: string): RingKey => ({ id, bytes: randomBytes(32) });
+const BINDING = { owner: 'connector-1', field: 'refresh_token_enc' };
+
+const ALPHABET = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';
+
+const OLD = newKey('old');
+const NEW = newKey('new');
+const before = createKeyring([OLD], randomBytes);
+const after = createKeyring([NEW, OLD], randomBytes);
+
+const CLOSED: Outcome<string> = {
+  ok: false,
+  failure: { kind: 'misconfigured', detail: 'A sealed value does not open with the keys of OAUTH_ENC_KEY.' },
+};
+
+describe('sealing', () => {
+  it('gives back what was sealed, whatever the text', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.string({ unit: 'grapheme', maxLength: 60 }), async (secret) => {
+        const sealed = await before.seal(secret, BINDING);
+        expect(await before.open(sealed, BINDING)).toEqual({ ok: true, value: secret });
+      }),
+      { seed: 20260408, numRuns: 200, examples: [[''], ['\u{FEFF}mark'], ['x'.repeat(20_000)]] },
+    );
+  });
+
+  it('shows its version and key and nothing of the secret', async () => {
+    const sealed = await before.seal('1//refresh-token', BINDING);
+    expect(sealed).toMatch(/^v1\.old\.[A-Za-z0-9_-]+$/);
+    expect(sealed).not.toContain(btoa('refresh-token').slice(0, 8));
+  });
+
+  it('uses no nonce twice in 100,000 seals', async () => {
+    const nonces = new Set<string>();
+    for (let round = 0; round < 100; round += 1) {
+      const sealed = await Promise.all(Array.from({ length: 1000 }, () => before.seal('x', BINDING)));
+      for (const value of sealed) nonces.add(value.slice('v1.old.'.length).slice(0, 16));
+    }
+    expect(nonces.size).toBe(100_000);
+  });
+});
+
+describe('opening', () => {
+  it('refuses a value in which any one character is another', async () => {
+    for (const secret of ['secret', 'secret!', 'secret!!']) {
+      const sealed = await before.seal(secret, BINDING);
+      for (const place of Array.from(sealed).keys()) {
+        // All of the alphabet, too: in the last place some characters differ only in bits that count for nothing.
+        for (const character of place === sealed.length - 1 ? ALPHABET : ['A', '_', '.', '=', ' ']) {
+          if (sealed[place] === character) continue;
+          const tampered = sealed.slice(0, place) + character + sealed.slice(place + 1);
+          expect(await before.open(tampered, BINDING), tampered).toEqual(CLOSED);
+        }
+      }
+    }
+  });
+
+  it('refuses a value with any one bit flipped', async () => {
+    const sealed = await before.seal('secret', BINDING);
+    const [version, id, encoded = ''] = sealed.split('.');
+    const bytes = Uint8Array.from(
+      atob(encoded.replaceAll('-', '+').replaceAll('_', '/')),
+      (character) => character.codePointAt(0) ?? 0,
+    );
+    for (let bit = 0; bit < bytes.length * 8; bit += 1) {
+      const flipped = bytes.map((byte, place) => (place === bit >> 3 ? byte ^ (1 << (bit & 7)) : byte));
+      const text = btoa(String.fromCodePoint(...flipped));
+      const tampered = text.replaceAll('+', '-').replaceAll('/', '_').replaceAll('=', '');
+      expect(await before.open(`${version}.${id}.${tampered}`, BINDING), `bit ${bit}`).toEqual(CLOSED);
+    }
+  });
+
+  it('refuses a value cut short anywhere', async () => {
+    const sealed = await before.seal('secret', BINDING);
+    for (const place of Array.from(sealed).keys()) {
+      expect(await before.open(sealed.slice(0, place), BINDING), String(place)).toEqual(CLOSED);
+    }
+  });
+
+  it('refuses a value of another owner or field, also when the two run into one another', async () => {
+    const sealed = await before.seal('secret', { owner: 'ab', field: 'c' });
+    for (const binding of [
+      { owner: 'ac', field: 'c' },
+      { owner: 'ab', field: 'd' },
+      { owner: 'a', field: 'bc' },
+      { owner: 'c', field: 'ab' },
+      { owner: 'ab","c', field: '' },
+    ]) {
+      expect(await before.open(sealed, binding), JSON.stringify(binding)).toEqual(CLOSED);
+    }
+  });
+
+  it('refuses another version, an unknown key, a key of another name, and more or fewer parts', async () => {
+    const sealed = await before.seal('secret', BINDING);
+    const encoded = sealed.split('.')[2] ?? '';
+    const renamed = createKeyring([{ ...OLD, id: 'other' }], randomBytes);
+    expect(await renamed.open(`v1.other.${encoded}`, BINDING)).toEqual(CLOSED);
+    for (const value of [
+      `v2.old.${encoded}`,
+      `v0.old.${encoded}`,
+      `.old.${encoded}`,
+      `v1.unknown.${encoded}`,
+      `v1..${encoded}`,
+      `${sealed}.`,
+      `${sealed}.${encoded}`,
+      `v1.old`,
+      `v1.old.`,
+      ` ${sealed}`,
+      `${sealed}\n`,
+      `v1.old.${encoded}==`,
+      '',
+      'secret',
+    ]) {
+      expect(await before.open(value, BINDING), value).toEqual(CLOSED);
+    }
+  });
+});
+
+describe('rotation', () => {
+  it('opens what the old key sealed, and seals with the first key', async () => {
+    const old = await before.seal('secret', BINDING);
+    expect(await after.open(old, BINDING)).toEqual({ ok: true, value: 'secret' });
+    const fresh = await after.seal('secret', BINDING);
+    expect(fresh).toMatch(/^v1\.new\./);
+    expect(await createKeyring([NEW], randomBytes).open(fresh, BINDING)).toEqual({ ok: true, value: 'secret' });
+    expect(await before.open(fresh, BINDING)).toEqual(CLOSED);
+  });
+
+  it('tells which values are due for sealing anew', async () => {
+    expect(after.isStale(await before.seal('secret', BINDING))).toBe(true);
+    expect(after.isStale(await after.seal('secret', BINDING))).toBe(false);
+    expect(createKeyring([newKey('ne')], randomBytes).isStale(await after.seal('x', BINDING))).toBe(true);
+  });
+});
+
+describe('reading the keys of a ring', () => {
+  const base64 = (bytes: Uint8Array) => btoa(String.fromCodePoint(...bytes));
+
+  it('takes named keys in their order, and a bare key as key 0', () => {
+    const text = `new:${base64(NEW.bytes)}, old:${base64(OLD.bytes)}`;
+    expect(parseRingKeys(text)).toEqual([NEW, OLD]);
+    expect(parseRingKeys(base64(OLD.bytes))).toEqual([{ id: '0', bytes: OLD.bytes }]);
+  });
+
+  it('says which key is wrong and how, without a word of it', () => {
+    const good = base64(NEW.bytes);
+    const secret = 'Z9'.repeat(10);
+    for (const [text, problem] of [
+      ['', 'key 1: must be 32 bytes, is 0'],
+      [`a:${good},`, 'key 2: must be 32 bytes, is 0'],
+      [`a:${good},b:${secret}`, 'key 2: must be 32 bytes, is 15'],
+      [`a:${secret}!`, 'key 1: not base64'],
+      [`a:${good},a:${good}`, 'key 2: the key id a is there twice'],
+      [`${good},0:${good}`, 'key 2: the key id 0 is there twice'],
+      [`:${good}`, 'key 1: the key id must be 1 to 32 letters, digits, _ or -'],
+      [`a.b:${good}`, 'key 1: the key id must be 1 to 32 letters, digits, _ or -'],
+      [`${good}:a`, 'key 1: the key id must be 1 to 32 letters, digits, _ or -'],
+    ] as const) {
+      expect(parseRingKeys(text), text).toBe(problem);
+    }
+  });
+
+  it('makes no ring without a key', () => {
+    expect(() => createKeyring([], randomBytes)).toThrow('a keyring needs a key');
+  });
+});

@@ -1,0 +1,111 @@
+import * as fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { answerQuestion, type CalendarReading, type WorkingHours } from '../../src/domain/availability.ts';
+import { fail, ok } from '../../src/domain/failure.ts';
+import type { Interval } from '../../src/domain/interval.ts';
+import { anyIntervals, CELLS, coveredCells, properInterval, SEEDED } from './calendars.ts';
+
+const MINUTE_MS = 60_000;
+/** Minute 0 of the grid: half an hour before clocks in Berlin go back. */
+const ORIGIN_MS = Date.UTC(2026, 9, 25, 0, 30);
+const AS_OF_MS = Date.UTC(2026, 9, 24, 12);
+
+const onGrid = ({ startMs, endMs }: Interval): Interval => ({
+  startMs: ORIGIN_MS + startMs * MINUTE_MS,
+  endMs: ORIGIN_MS + endMs * MINUTE_MS,
+});
+const offGrid = (time: string) => (Date.parse(time) - ORIGIN_MS) / MINUTE_MS;
+
+function ask(range: Interval, calendars: CalendarReading[], timeZone = 'Europe/Berlin') {
+  return answerQuestion({ range: onGrid(range), timeZone }, { calendars }, AS_OF_MS);
+}
+
+describe('answering a question', () => {
+  it('is busy in just the minutes in which some calendar is, within the range, on any calendars', () => {
+    const zones = fc.constantFrom('Europe/Berlin', 'Asia/Kathmandu', 'America/New_York', 'UTC');
+    const manyCalendars = fc.array(anyIntervals, { maxLength: 4 });
+    fc.assert(
+      fc.property(manyCalendars, properInterval, zones, (calendars, range, timeZone) => {
+        const readings = calendars.map((busy, place) => ({
+          id: `calendar-${place}`,
+          busy: ok(busy.map(onGrid)),
+        }));
+        const answered = ask(range, readings, timeZone).busy.map(({ start, end }) => ({
+          startMs: offGrid(start),
+          endMs: offGrid(end),
+        }));
+        const asked = coveredCells([range]);
+        expect(coveredCells(answered)).toEqual(
+          coveredCells(calendars.flat()).map((busy, minute) => busy && asked[minute] === true),
+        );
+        const edges = answered.flatMap(({ startMs, endMs }) => [startMs, endMs]);
+        expect(edges, 'sorted, none empty, none touching').toEqual(
+          [...new Set(edges)].toSorted((a, b) => a - b),
+        );
+      }),
+      SEEDED,
+    );
+  });
+
+  it('writes each time with the offset that the asked zone has then', () => {
+    const busy = ok([onGrid({ startMs: 0, endMs: 45 })]);
+    expect(ask({ startMs: 0, endMs: CELLS }, [{ id: 'a', busy }]).busy).toEqual([
+      { start: '2026-10-25T02:30:00+02:00', end: '2026-10-25T02:15:00+01:00' },
+    ]);
+    expect(ask({ startMs: 0, endMs: CELLS }, [{ id: 'a', busy }], 'Asia/Kathmandu').busy).toEqual([
+      { start: '2026-10-25T06:15:00+05:45', end: '2026-10-25T07:00:00+05:45' },
+    ]);
+  });
+
+  it('does not count an event that ends as the range starts, or starts as it ends', () => {
+    const busy = ok([
+      { startMs: 0, endMs: 10 },
+      { startMs: 20, endMs: 30 },
+    ].map(onGrid));
+    expect(ask({ startMs: 10, endMs: 20 }, [{ id: 'a', busy }]).busy).toEqual([]);
+  });
+
+  it('joins the times of several calendars', () => {
+    const first = ok([{ startMs: 30, endMs: 40 }].map(onGrid));
+    const second = ok([{ startMs: 10, endMs: 30 }].map(onGrid));
+    const answer = ask({ startMs: 0, endMs: CELLS }, [
+      { id: 'a', busy: first },
+      { id: 'b', busy: second },
+    ], 'UTC');
+    expect(answer.busy).toEqual([{ start: '2026-10-25T00:40:00+00:00', end: '2026-10-25T01:10:00+00:00' }]);
+    expect(answer.calendars).toEqual([
+      { id: 'a', status: 'ok' },
+      { id: 'b', status: 'ok' },
+    ]);
+  });
+
+  it('says of a calendar that cannot be read that it is unavailable, and why, beside the others', () => {
+    const answer = ask({ startMs: 0, endMs: CELLS }, [
+      { id: 'a', busy: ok([{ startMs: 0, endMs: 10 }].map(onGrid)) },
+      { id: 'b', busy: fail({ kind: 'not-found', what: 'calendar b' }) },
+    ]);
+    expect(answer.busy).toHaveLength(1);
+    expect(answer.calendars).toEqual([
+      { id: 'a', status: 'ok' },
+      { id: 'b', status: 'unavailable', error: { code: 'not_found', message: 'Not found: calendar b' } },
+    ]);
+  });
+
+  it('names its source and the instant it is true of, in the asked zone', () => {
+    expect(ask({ startMs: 0, endMs: 1 }, []).freshness).toEqual({
+      source: 'live',
+      asOf: '2026-10-24T14:00:00+02:00',
+    });
+  });
+
+  it('passes working hours on, and names none where the provider has none', () => {
+    const workingHours: WorkingHours[] = [
+      { day: 'monday', start: '09:00', end: '17:00', timeZone: 'Europe/Berlin' },
+    ];
+    const question = { range: onGrid({ startMs: 0, endMs: 1 }), timeZone: 'UTC' };
+    expect(answerQuestion(question, { calendars: [], workingHours }, AS_OF_MS).workingHours).toEqual(
+      workingHours,
+    );
+    expect(answerQuestion(question, { calendars: [] }, AS_OF_MS)).not.toHaveProperty('workingHours');
+  });
+});
