@@ -77,8 +77,11 @@ async function handOver(connectorId: string, group: Delivery[], options: Consume
         break;
       case 'accepted':
       case 'repeat':
-      case undefined:
         message.ack();
+        break;
+      case undefined:
+        // Nobody answers for this one: acknowledging it would lose it.
+        message.retry();
     }
   }
 }

@@ -18,7 +18,9 @@ const ENDPOINTS = [
   'MICROSOFT_LOGIN_URL',
   'MICROSOFT_GRAPH_URL',
 ] as const;
-const MINIMAL: Record<string, unknown> = Object.fromEntries(REQUIRED.map((name) => [name, TEST_VARIABLES[name]]));
+const MINIMAL: Record<string, unknown> = Object.fromEntries(
+  REQUIRED.map((name) => [name, TEST_VARIABLES[name]]),
+);
 
 function read(change: Record<string, unknown> = {}) {
   return readConfig({ ...MINIMAL, ...change }, (length) => crypto.getRandomValues(new Uint8Array(length)));
@@ -27,13 +29,14 @@ function read(change: Record<string, unknown> = {}) {
 /** The configuration that `change` makes, which must be a good one. */
 function configOf(change: Record<string, unknown> = {}) {
   const config = read(change);
-  return config.ok ? config.value : expect.fail(JSON.stringify(config.failure));
+  if (!config.ok) throw new Error(JSON.stringify(config.failure));
+  return config.value;
 }
 
 /** What is said of `change`, which must be refused as a misconfiguration. */
 function refusalOf(change: Record<string, unknown>): string {
   const config = read(change);
-  if (config.ok || config.failure.kind !== 'misconfigured') return expect.fail(JSON.stringify(config));
+  if (config.ok || config.failure.kind !== 'misconfigured') throw new Error(JSON.stringify(config));
   return config.failure.detail;
 }
 
@@ -68,7 +71,7 @@ describe('a variable that is wrong', () => {
   it.each<[string, string]>([
     ['OAUTH_ENC_KEY', CANARY],
     ['OAUTH_ENC_KEY', `k1:${CANARY}`],
-    ['OAUTH_ENC_KEY', `${MINIMAL.OAUTH_ENC_KEY},k1:${CANARY}==`],
+    ['OAUTH_ENC_KEY', `${TEST_VARIABLES.OAUTH_ENC_KEY},k1:${CANARY}==`],
     ['API_TOKENS', CANARY],
     ['API_TOKENS', `${CANARY}-long-enough-to-be-one,${CANARY}`],
     ['API_TOKENS', `${CANARY} with blanks in it`],
@@ -167,7 +170,7 @@ describe('what is set', () => {
       'http://10.0.0.1',
       'http://0.0.0.0',
     ]) {
-      expect(refusalOf({ PUBLIC_BASE_URL: origin }), origin).toMatch(/^PUBLIC_BASE_URL: /);
+      expect(refusalOf({ PUBLIC_BASE_URL: origin })).toMatch(/^PUBLIC_BASE_URL: /);
     }
   });
 
@@ -196,6 +199,10 @@ describe('what is set', () => {
         PROVIDER_TIMEOUT_MS: '10000',
         PROVIDER_MAX_REPLY_BYTES: '65536',
       }).limits,
-    ).toEqual({ maxConcurrent: { google: 2, microsoft: 1 }, providerTimeoutMs: 10_000, maxReplyBytes: 65_536 });
+    ).toEqual({
+      maxConcurrent: { google: 2, microsoft: 1 },
+      providerTimeoutMs: 10_000,
+      maxReplyBytes: 65_536,
+    });
   });
 });

@@ -31,7 +31,7 @@ export class Account {
   async use<T>(lane: Lane, operate: (access: Access) => Promise<Outcome<T>>): Promise<Outcome<T>> {
     const held = await this.#options.tokens.current();
     if (!held.ok) return held;
-    const first = await operate(this.#access(lane, held.value));
+    const first = await this.#run(lane, held.value, operate);
     if (first.ok || first.failure.kind !== 'token-rejected') return first;
     const { claims } = first.failure;
     const refreshed = await this.#options.tokens.refresh(held.value, claims);
@@ -39,7 +39,7 @@ export class Account {
       // Only the person can meet this challenge: it is kept for their next sign-in.
       return refreshed.failure.kind === 'grant-revoked' && claims !== undefined ? first : refreshed;
     }
-    return await operate(this.#access(lane, refreshed.value));
+    return await this.#run(lane, refreshed.value, operate);
   }
 
   /** Makes sure the grant is good by refreshing it now; when the new access token expires, epoch milliseconds. */
@@ -50,19 +50,30 @@ export class Account {
     return refreshed.ok ? ok({ expiresAtMs: refreshed.value.grant.expiresAtMs }) : fail(refreshed.failure);
   }
 
-  #access(lane: Lane, { grant }: Held): Access {
+  async #run<T>(
+    lane: Lane,
+    { grant }: Held,
+    operate: (access: Access) => Promise<Outcome<T>>,
+  ): Promise<Outcome<T>> {
     const { gate, send, now } = this.#options;
-    return {
+    const met = { success: false, throttle: false };
+    const outcome = await operate({
       accessToken: grant.accessToken,
       account: grant.account,
       now,
-      holdBack: (throttle) => gate.holdBack(throttle),
+      holdBack(throttle) {
+        met.throttle = true;
+        gate.holdBack(throttle);
+      },
       send: (request) =>
         gate.pass(lane, request.weight ?? 1, async () => {
           const sent = await send(request);
-          if (sent.ok && sent.value.status < 300) gate.relax();
+          if (sent.ok && sent.value.status < 300) met.success = true;
           return sent;
         }),
-    };
+    });
+    // Not at each reply: one that succeeds may carry a throttle inside, and would reset the back-off it adds to.
+    if (met.success && !met.throttle) gate.relax();
+    return outcome;
   }
 }

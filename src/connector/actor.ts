@@ -115,7 +115,8 @@ export class Actor {
       ledger,
       notices,
       run: (task) => this.#run(task),
-      obstacle: () => this.#connection.obstacle(),
+      // A dead grant does not keep anybody from disconnecting; it needs no call on the account.
+      obstacle: ({ type }) => (type === 'disconnect' ? undefined : this.#connection.obstacle()),
       onFailure: (failure) => this.#connection.notice(failure),
       onEnd: (task, end) => this.#taskEnded(task, end.state),
       rearm: () => this.#rearm(),
@@ -131,7 +132,14 @@ export class Actor {
       oauth: provider.oauth,
       wipe: async () => {
         this.#wiped = true;
-        await parts.wipe();
+        try {
+          await parts.wipe();
+        } catch (thrown) {
+          // Tried again from the agenda; whether the alarm still stands is not known.
+          this.#wiped = false;
+          this.#agenda.alarmWentOff();
+          throw thrown;
+        }
       },
     });
   }
@@ -259,7 +267,9 @@ export class Actor {
     const { now, random } = this.#parts;
     const leadMs = Math.min(LONGEST_LEAD_MS, (stored.expiresAtMs - now()) / 10);
     // Spread, so that connectors made together are not refreshed together.
-    this.#agenda.schedule('refresh-token', stored.expiresAtMs - leadMs * (1 + random()));
+    // Never at once: a token that lives for seconds is refreshed on demand.
+    const dueAtMs = Math.max(stored.expiresAtMs - leadMs * (1 + random()), now() + MINUTE_MS);
+    this.#agenda.schedule('refresh-token', dueAtMs);
     if (replaced !== undefined && replaced.refreshToken !== stored.refreshToken) {
       this.#publication.note();
       void this.#publication.saveRow();

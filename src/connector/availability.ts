@@ -23,7 +23,7 @@ export interface AvailabilityOptions {
 export class Availability {
   readonly #options: AvailabilityOptions;
   /** What a task's earlier runs have learnt: a retry asks only for the calendars that are missing. */
-  readonly #learnt = new Map<string, BusyReport>();
+  readonly #learnt = new Map<string, { report: BusyReport; asOfMs: number }>();
 
   constructor(options: AvailabilityOptions) {
     this.#options = options;
@@ -42,19 +42,21 @@ export class Availability {
     run: number,
   ): Promise<Outcome<AvailabilityAnswer>> {
     const learnt = this.#learnt.get(taskId);
-    const missing = learnt?.calendars.filter(isWorthRetrying).map(({ id }) => id);
+    const missing = learnt?.report.calendars.filter(isWorthRetrying).map(({ id }) => id);
     const read = await this.#read(
       missing === undefined ? question : { ...question, calendars: missing },
       'background',
     );
     if (!read.ok) return read;
-    const report = learnt === undefined ? read.value : combine(learnt, read.value);
+    const report = learnt === undefined ? read.value : combine(learnt.report, read.value);
+    // The answer is as old as its oldest part.
+    const asOfMs = learnt?.asOfMs ?? this.#options.now();
     const gap = report.calendars.find(isWorthRetrying);
     if (gap !== undefined && !gap.busy.ok && run < MOST_RUNS) {
-      this.#learnt.set(taskId, report);
+      this.#learnt.set(taskId, { report, asOfMs });
       return fail(gap.busy.failure);
     }
-    return ok(answerQuestion(question, report, this.#options.now()));
+    return ok(answerQuestion(question, report, asOfMs));
   }
 
   /** The task has ended: what it has learnt is of no more use. */

@@ -1,4 +1,4 @@
-import { describeFailure, type ErrorCode, type Failure } from '../domain/failure.ts';
+import { describeFailure, type ErrorCode, type Failure, type TaskError } from '../domain/failure.ts';
 import { describeThrown, type RecordEvent } from '../metrics.ts';
 import type { Send } from '../providers/http.ts';
 import type { Account as AccountIdentity, Provider, SignInReply } from '../providers/provider.ts';
@@ -32,6 +32,12 @@ export type ConnectResult =
 
 /** An alert about the same trouble is not repeated within this time. */
 const ALERT_PAUSE_MS = 60 * 60 * 1000;
+
+const OVERTAKEN: TaskError = {
+  code: 'conflict',
+  message: 'The account was connected again.',
+  retryable: false,
+};
 
 /** What the connection is made of. `send` is ungated. */
 export interface ConnectionOptions {
@@ -126,6 +132,10 @@ export class Connection {
       writeFact(store, CONNECTION, { status: 'active', account: grant.account, scopes: grant.scopes });
       forgetFact(store, ERASURE);
       agenda.strike('erase');
+      // A disconnect that was not carried out is overtaken: it must not end what has just begun.
+      for (const { id, type } of ledger.open()) {
+        if (type === 'disconnect') ledger.finish(id, { state: 'failed', error: OVERTAKEN }, false, now());
+      }
       ledger.resumeParked(now());
       publication.note();
     });

@@ -21,8 +21,8 @@ export interface DrainOptions {
   record: RecordEvent;
   /** Carries a task out once. */
   run: (task: LedgerTask) => Promise<Outcome<object>>;
-  /** Why no task may run now, if so: the grant is dead. */
-  obstacle: () => Failure | undefined;
+  /** Why this task may not run now, if so: the grant is dead. */
+  obstacle: (task: LedgerTask) => Failure | undefined;
   /** A run has failed in a way that may concern the whole connector. */
   onFailure: (failure: Failure) => void;
   /** A task has ended. */
@@ -51,7 +51,9 @@ export class Drain {
 
   /** When to look again, epoch milliseconds: the next due task, and the watch over those under way. */
   nextAt(): number | undefined {
-    const next = this.#options.ledger.nextDueAt(this.#running) ?? Infinity;
+    // While there is no room a due task waits for one that ends, not for the clock.
+    const hasRoom = this.#running.size < MOST_RUNNING;
+    const next = (hasRoom ? this.#options.ledger.nextDueAt(this.#running) : undefined) ?? Infinity;
     const watch = this.#running.size > 0 ? this.#options.now() + WATCH_MS : Infinity;
     const earliest = Math.min(next, watch);
     return earliest === Infinity ? undefined : earliest;
@@ -95,7 +97,7 @@ export class Drain {
   async #attempt(task: LedgerTask): Promise<void> {
     const { ledger, now, random, run, obstacle, onFailure } = this.#options;
     const startedAtMs = now();
-    const blocked = obstacle();
+    const blocked = obstacle(task);
     const attempts = task.attempts + 1;
     if (startedAtMs >= task.deadlineMs) {
       const failure = blocked ?? { kind: 'unavailable', ambiguous: false };

@@ -5,7 +5,7 @@ import type { ProviderOAuth } from '../providers/provider.ts';
 import type { Agenda } from './agenda.ts';
 import type { Drain } from './drain.ts';
 import { CONNECTION, ERASURE, type Identity, readFact, writeFact } from './facts.ts';
-import type { Ledger } from './ledger.ts';
+import type { Ledger, TaskEnd } from './ledger.ts';
 import type { Notices } from './notices.ts';
 import type { Publication } from './publication.ts';
 import type { Store } from './store.ts';
@@ -73,13 +73,17 @@ export class Erasure {
     const { identity, store, ledger, tokens, notices, drain, oauth, send, now, record, wipe } = this.#options;
     const begun = readFact(store, ERASURE);
     if (begun === undefined) return;
+    // Whoever connects again meanwhile keeps what they have brought: looked at after every wait.
+    const stands = () => readFact(store, ERASURE)?.sinceMs === begun.sinceMs;
     const closed = await this.begin();
     if (!closed.ok) return this.#putOff('the database did not answer');
     const held = await tokens.load();
+    if (!stands()) return;
     const revoked = held.ok ? await oauth.revoke(held.value.grant.refreshToken, send) : ok(undefined);
     if (!revoked.ok && describeFailure(revoked.failure).retryable && now() - begun.sinceMs < LONGEST_MS) {
       return this.#putOff(`revoke: ${revoked.failure.kind}`);
     }
+    if (!stands()) return;
     // Nobody is left waiting for a task that will not be carried out.
     const error = {
       code: 'reauth_required',
@@ -87,10 +91,14 @@ export class Erasure {
       retryable: false,
     } as const;
     for (const { id, type } of ledger.open()) {
-      if (type !== 'disconnect') ledger.finish(id, { state: 'failed', error }, false, now());
+      const end: TaskEnd =
+        type === 'disconnect'
+          ? { state: 'done', result: { status: 'disconnected' } }
+          : { state: 'failed', error };
+      ledger.finish(id, end, false, now());
     }
     await notices.sendLast({ type: 'connector-disconnected' });
-    if (readFact(store, CONNECTION)?.status === 'active') return; // connected again meanwhile
+    if (!stands()) return;
     drain.close();
     tokens.forget();
     await wipe();

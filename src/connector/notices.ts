@@ -6,6 +6,12 @@ import type { Store } from './store.ts';
 
 const RETRY_MS = 15_000;
 
+/** What the queue takes in one call: so many messages, and with some room to spare so many bytes. */
+const MOST_AT_ONCE = 100;
+const MOST_BYTES_AT_ONCE = 200_000;
+/** What it takes as one message, likewise. */
+const LONGEST_NOTICE_BYTES = 100_000;
+
 const rowsSchema = z.array(z.object({ seq: z.number(), body: z.string() }));
 
 /** What the outbox is made of. `send` hands notices to the queue, and throws when it cannot. */
@@ -76,9 +82,13 @@ export class Notices {
         const ends = ledger.unnotified();
         if (rows.length === 0 && ends.length === 0) break;
         const posted = rows.map(({ body }): Notice => JSON.parse(body));
-        await send([...posted, ...ends.map(({ id, type, end }) => this.#composeEnd(id, type, end))]);
-        store.query('DELETE FROM notice WHERE seq <= ?', rows.at(-1)?.seq ?? 0);
-        ledger.markNotified(ends.map(({ id }) => id));
+        const batch = takeBatch([
+          ...posted,
+          ...ends.map(({ id, type, end }) => this.#composeEnd(id, type, end)),
+        ]);
+        await send(batch);
+        store.query('DELETE FROM notice WHERE seq <= ?', rows.slice(0, batch.length).at(-1)?.seq ?? 0);
+        ledger.markNotified(ends.slice(0, Math.max(0, batch.length - rows.length)).map(({ id }) => id));
       }
       agenda.strike('send-notices');
     } catch {
@@ -87,16 +97,31 @@ export class Notices {
   }
 
   #composeEnd(taskId: string, taskType: string, end: TaskEnd): Notice {
-    return this.#compose({
-      type: end.state === 'done' ? 'task-completed' : 'task-failed',
-      taskId,
-      taskType,
-      ...(end.state === 'done' ? { result: end.result } : { error: end.error }),
-    });
+    const about = { taskId, taskType };
+    if (end.state === 'failed') return this.#compose({ type: 'task-failed', ...about, error: end.error });
+    const notice = this.#compose({ type: 'task-completed', ...about, result: end.result });
+    // A result that no message holds is asked for at the task; its notice must not block the others.
+    return sizeOf(notice) <= LONGEST_NOTICE_BYTES
+      ? notice
+      : this.#compose({ type: 'task-completed', ...about });
   }
 
   #compose(notice: Omit<Notice, 'connectorId' | 'at'>): Notice {
     const { connectorId, now } = this.#options;
     return { ...notice, connectorId, at: new Date(now()).toISOString() };
   }
+}
+
+/** The first of `notices`, as many as the queue takes in one call; at least one. */
+function takeBatch(notices: readonly Notice[]): Notice[] {
+  let bytes = 0;
+  const tooMany = notices.findIndex((notice, index) => {
+    bytes += sizeOf(notice);
+    return index > 0 && (index >= MOST_AT_ONCE || bytes > MOST_BYTES_AT_ONCE);
+  });
+  return notices.slice(0, tooMany === -1 ? notices.length : tooMany);
+}
+
+function sizeOf(notice: Notice): number {
+  return new TextEncoder().encode(JSON.stringify(notice)).byteLength;
 }

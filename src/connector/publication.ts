@@ -1,6 +1,7 @@
 import type { Keyring } from '../crypto/keyring.ts';
 import type { ConnectorState } from '../db/connectors.ts';
 import type { ConnectorStatus } from '../domain/connector.ts';
+import { fail, ok, type Outcome } from '../domain/failure.ts';
 import type { Agenda } from './agenda.ts';
 import { CONNECTION, readFact } from './facts.ts';
 import type { Store } from './store.ts';
@@ -91,8 +92,10 @@ export class Publication {
   async #compose(): Promise<ConnectorState> {
     const { store, tokens, keyring } = this.#options;
     const connection = readFact(store, CONNECTION);
+    if (connection === undefined || connection.status === 'disconnected') return NOTHING_HELD;
     const held = await tokens().load();
-    if (connection === undefined || connection.status === 'disconnected' || !held.ok) return NOTHING_HELD;
+    // The keys of the ring may be wrong for a while: no reason to empty the row.
+    if (!held.ok) throw new Error(`the grant does not open: ${held.failure.kind}`);
     const { account, scopes, status } = connection;
     return {
       status,
@@ -139,18 +142,21 @@ export class Publication {
     return done;
   }
 
-  /** The refresh token of the row, when the row is not behind and holds another than `tried`. */
-  async readElsewhere(tried: string): Promise<string | undefined> {
+  /**
+   * The refresh token of the row, when the row is not behind and holds another than `tried`. Fails
+   * with `unavailable` when the database does not answer.
+   */
+  async readElsewhere(tried: string): Promise<Outcome<string | undefined>> {
     const { agenda, keyring, showcase, onError } = this.#options;
-    if (agenda.has('publish')) return undefined;
+    if (agenda.has('publish')) return ok(undefined);
     try {
       const sealed = await showcase.readSealedToken();
-      if (sealed === undefined) return undefined;
+      if (sealed === undefined) return ok(undefined);
       const opened = await keyring.open(sealed, this.#rowBinding());
-      return opened.ok && opened.value !== tried ? opened.value : undefined;
+      return ok(opened.ok && opened.value !== tried ? opened.value : undefined);
     } catch (thrown) {
       onError('read connector row', thrown);
-      return undefined;
+      return fail({ kind: 'unavailable', ambiguous: false });
     }
   }
 

@@ -19,12 +19,14 @@ export async function knownConnectors(
   env: Pick<Env, 'DB'>,
   ids: readonly string[],
 ): Promise<ReadonlySet<string>> {
-  const unseen = [...new Set(ids)].filter((id) => !seen.has(id));
+  const known = new Set(ids.filter((id) => seen.has(id)));
+  const unseen = [...new Set(ids)].filter((id) => !known.has(id));
   for (let from = 0; from < unseen.length; from += MOST_PER_QUERY) {
     for (const id of await existingConnectorIds(env.DB, unseen.slice(from, from + MOST_PER_QUERY))) {
       if (seen.size >= MOST_SEEN) seen.clear();
       seen.add(id);
+      known.add(id);
     }
   }
-  return new Set(ids.filter((id) => seen.has(id)));
+  return known;
 }

@@ -39,7 +39,7 @@ export interface TokensOptions {
   send: Send;
   now: () => number;
   /** The refresh token as the database has it, when it is another than the one tried. */
-  readElsewhere: (tried: string) => Promise<string | undefined>;
+  readElsewhere: (tried: string) => Promise<Outcome<string | undefined>>;
   /** Called in the same breath as a grant is stored, with the one it replaces. */
   onStored: (stored: HeldGrant, replaced: HeldGrant | undefined) => void;
 }
@@ -111,10 +111,13 @@ export class Tokens {
     if (!refreshed.ok && refreshed.failure.kind === 'grant-revoked') {
       // The token may have been replaced where we did not see it: then the grant is alive.
       const replacement = await readElsewhere(stale.grant.refreshToken);
-      if (replacement !== undefined) {
+      if (!replacement.ok) {
+        // Not known to be dead: told when the database answers.
+        refreshed = replacement;
+      } else if (replacement.value !== undefined) {
         // The library's cache knows only the old token.
         const { cache: _, ...grant } = stale.grant;
-        refreshed = await oauth.refresh({ ...grant, refreshToken: replacement }, send, claims);
+        refreshed = await oauth.refresh({ ...grant, refreshToken: replacement.value }, send, claims);
       }
     }
     const sealed = refreshed.ok ? await this.#seal(refreshed.value) : '';

@@ -100,7 +100,7 @@ export function createKeyring(keys: readonly RingKey[], randomBytes: RandomBytes
           await importKey(key),
           bytes.subarray(NONCE_BYTES),
         );
-        return ok(new TextDecoder('utf-8', { ignoreBOM: true }).decode(plaintext));
+        return ok(new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(plaintext));
       } catch {
         return unopenable();
       }

@@ -1,8 +1,9 @@
 import { actorOf } from '../connector/stub.ts';
 import { findConnector } from '../db/connectors.ts';
-import { bindOAuthState, takeOAuthState } from '../db/oauth-state.ts';
+import { bindOAuthState, type OAuthStateRow, takeOAuthState } from '../db/oauth-state.ts';
 import { type ProviderName, providerNameSchema } from '../domain/connector.ts';
 import { describeFailure } from '../domain/failure.ts';
+import { describeThrown } from '../metrics.ts';
 import { openBrowserSession, readBrowserSession } from '../oauth/browser-session.ts';
 import { codeChallengeOf, openFlow } from '../oauth/flow.ts';
 import { withResult } from '../oauth/redirect-uri.ts';
@@ -52,7 +53,7 @@ export async function completeSignIn(
   providerName: string,
   context: Context,
 ): Promise<Response> {
-  const { env, config, now } = context;
+  const { env, config, now, record } = context;
   const callback = new URL(request.url).searchParams;
   const provider = providerNameSchema.safeParse(providerName);
   const session = await readBrowserSession(request, config.publicBaseUrl);
@@ -73,32 +74,46 @@ export async function completeSignIn(
   const connectorId = flow.connector_id;
   const goBack = (result: Record<string, string>) =>
     redirect(withResult(flow.redirect_uri, { connectorId, ...result }));
+  try {
+    return goBack(await redeem({ ...flow, connector_id: connectorId }, callback, context));
+  } catch (thrown) {
+    // The state is spent: the person must not be left on an error that leads nowhere.
+    record({ event: 'error', where: `sign-in of ${connectorId}`, detail: describeThrown(thrown) });
+    return goBack({ status: 'error', code: 'provider_unavailable' });
+  }
+}
 
+/** Has the actor redeem the callback of a flow that was just consumed: the result for the caller. */
+async function redeem(
+  flow: OAuthStateRow & { connector_id: string },
+  callback: URLSearchParams,
+  context: Context,
+): Promise<{ status: string; code?: string }> {
+  const { env, config } = context;
+  const { connector_id: connectorId, provider, state } = flow;
   const error = callback.get('error');
-  if (error !== null) return goBack(readRefusal(error));
-  if (callback.getAll('code').length !== 1) return goBack({ status: 'error', code: 'invalid_request' });
+  if (error !== null) return readRefusal(error);
+  if (callback.getAll('code').length !== 1) return { status: 'error', code: 'invalid_request' };
   const opened = await openFlow(config.keyring, state, flow.flow_enc);
-  if (!opened.ok) return goBack({ status: 'error', code: 'misconfigured' });
+  if (!opened.ok) return { status: 'error', code: 'misconfigured' };
   const row = await findConnector(env.DB, connectorId);
-  if (row === undefined) return goBack({ status: 'error', code: 'not_found' });
+  if (row === undefined) return { status: 'error', code: 'not_found' };
 
   const { codeVerifier, nonce, tenant } = opened.value;
   const completed = await actorOf(env, connectorId).completeSignIn({
-    identity: { connectorId, provider: provider.data, userId: row.user_id },
+    identity: { connectorId, provider, userId: row.user_id },
     callback: callback.toString(),
     state,
     nonce,
     codeVerifier,
-    callbackUrl: callbackUrlOf(provider.data, context),
+    callbackUrl: callbackUrlOf(provider, context),
     scopes: flow.scopes.split(' '),
     ...(tenant !== undefined && { tenant }),
     ...(row.account_id !== null && {
       knownAccount: { id: row.account_id, ...(row.tenant_id !== null && { tenantId: row.tenant_id }) },
     }),
   });
-  return goBack(
-    completed.ok ? completed.value : { status: 'error', code: describeFailure(completed.failure).code },
-  );
+  return completed.ok ? completed.value : { status: 'error', code: describeFailure(completed.failure).code };
 }
 
 /** What the provider's own `error` (RFC 6749 §4.1.2.1) means to the caller; its text goes no further. */

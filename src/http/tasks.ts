@@ -6,8 +6,10 @@ import { noConnector } from './connectors.ts';
 import type { Context } from './context.ts';
 import { failureProblem, json, problem } from './respond.ts';
 
-/** The platform takes at most so many messages in one call. */
+/** The platform takes at most so many messages in one call, and 256 KB of them, each of 128 KB; what it adds is left room for. */
 const MOST_TASKS = 100;
+const MOST_BYTES = 240_000;
+const MOST_MESSAGE_BYTES = 127_000;
 
 const submissionSchema = z.strictObject({ tasks: z.array(z.unknown()).min(1).max(MOST_TASKS) });
 const tasksSchema = z.object({ tasks: z.array(calendarTaskSchema) });
@@ -24,13 +26,22 @@ export async function submitTasks(request: Request, { env, randomId }: Context):
     ...(deadlineMs !== undefined && { deadline: deadlineMs }),
   }));
   const ids = messages.map(({ id }) => id);
-  if (new Set(ids).size < ids.length) {
-    return problem('invalid_request', 'tasks: two tasks have the same id', {
-      errors: [{ path: 'tasks', message: 'two tasks have the same id' }],
-    });
+  if (new Set(ids).size < ids.length) return refuseField('tasks', 'two tasks have the same id');
+  const tooLarge = messages.findIndex((message) => sizeOf(message) > MOST_MESSAGE_BYTES);
+  if (tooLarge !== -1) return refuseField(`tasks.${tooLarge}`, `has more than ${MOST_MESSAGE_BYTES} bytes`);
+  if (sizeOf(messages) > MOST_BYTES) {
+    return refuseField('tasks', `have more than ${MOST_BYTES} bytes in all; send fewer at a time`);
   }
   await env.Q_TASKS.sendBatch(messages.map((message) => ({ body: message })));
   return json({ ids }, 202);
+}
+
+function refuseField(path: string, message: string): Response {
+  return problem('invalid_request', `${path}: ${message}`, { errors: [{ path, message }] });
+}
+
+function sizeOf(message: unknown): number {
+  return new TextEncoder().encode(JSON.stringify(message)).length;
 }
 
 /** `GET /v1/connectors/:id/tasks/:taskId`: where a task stands. */

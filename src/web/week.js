@@ -157,7 +157,10 @@ function findMissing(day, index, folds) {
   let reached = 0;
   for (const { wallStart, wallEnd } of [...day.parts, { wallStart: DAY_MINUTES, wallEnd: DAY_MINUTES }]) {
     if (wallStart > reached) {
-      missing.push({ top: rowOf(reached, false, index, undefined, folds), bottom: rowOf(wallStart, true, index, undefined, folds) });
+      missing.push({
+        top: rowOf(reached, false, index, undefined, folds),
+        bottom: rowOf(wallStart, true, index, undefined, folds),
+      });
     }
     reached = Math.max(reached, wallEnd);
   }

@@ -31,7 +31,9 @@ describe('an operation on the account', () => {
 
   it('is not even tried when no account is connected', () =>
     withParts(async (parts, world) => {
-      const used = await openAccount(parts, world).use('interactive', () => Promise.reject(new Error('tried')));
+      const used = await openAccount(parts, world).use('interactive', () =>
+        Promise.reject(new Error('tried')),
+      );
       expect(used).toMatchObject({ ok: false, failure: { kind: 'grant-revoked' } });
     }));
 
@@ -83,7 +85,10 @@ describe('the way to the provider', () => {
         return ok(reply(200));
       };
       const used = openAccount(parts, world).use('interactive', async ({ send }) => {
-        await Promise.all([send({ ...REQUEST, url: 'a', weight: 3 }), send({ ...REQUEST, url: 'b', weight: 2 })]);
+        await Promise.all([
+          send({ ...REQUEST, url: 'a', weight: 3 }),
+          send({ ...REQUEST, url: 'b', weight: 2 }),
+        ]);
         return ok(undefined);
       });
       await scheduler.wait(0);

@@ -94,7 +94,8 @@ describe('arming the alarm', () => {
       let broken = true;
       const agenda = new Agenda(store, {
         get: () => Promise.resolve(null),
-        set: (atMs) => (broken ? Promise.reject(new Error('storage')) : Promise.resolve(void sets.push(atMs))),
+        set: (atMs) =>
+          broken ? Promise.reject(new Error('storage')) : Promise.resolve(void sets.push(atMs)),
       });
       await expect(agenda.arm(START_MS, START_MS + 500)).rejects.toThrow('storage');
       broken = false;

@@ -26,7 +26,11 @@ export const START_MS = Date.UTC(2026, 10, 23, 8);
 export const HOUR_MS = 60 * 60 * 1000;
 export const DAY_MS = 24 * HOUR_MS;
 
-export const IDENTITY_OF_TESTS = { connectorId: 'connector-1', provider: 'google', userId: 'user-1' } as const;
+export const IDENTITY_OF_TESTS = {
+  connectorId: 'connector-1',
+  provider: 'google',
+  userId: 'user-1',
+} as const;
 
 /** Lets everything run that can run without an outside event: one turn of the event loop. */
 export function settle(): Promise<void> {
@@ -184,7 +188,7 @@ export function createWorld() {
     alarm,
     /** What the queue has taken, in order. */
     sent,
-    async sendNotices(notices: Notice[]) {
+    sendNotices: async (notices: Notice[]) => {
       await script.sendNotices(notices);
       sent.push(...notices);
     },

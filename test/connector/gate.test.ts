@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Gate, type Lane, LANES } from '../../src/connector/gate.ts';
 import type { Store } from '../../src/connector/store.ts';

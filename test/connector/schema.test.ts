@@ -14,7 +14,10 @@ describe('the storage of an actor', () => {
     const task = { id: 't1', type: 'refresh-token' as const, connectorId: id, payload: {} };
     expect(await stub.submit([task])).toEqual({ ok: true, value: ['not-connected'] });
     expect(await stub.report('t1')).toMatchObject({ ok: false, failure: { kind: 'not-found' } });
-    expect(await stub.availability(QUESTION)).toMatchObject({ ok: false, failure: { kind: 'grant-revoked' } });
+    expect(await stub.availability(QUESTION)).toMatchObject({
+      ok: false,
+      failure: { kind: 'grant-revoked' },
+    });
     expect(await stub.claims()).toEqual({ ok: true, value: undefined });
     await runInDurableObject(stub, async (instance, { storage }) => {
       await instance.alarm();

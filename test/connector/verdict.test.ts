@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { backOffMs, decide } from '../../src/connector/verdict.ts';
 import type { Failure } from '../../src/domain/failure.ts';
@@ -26,7 +26,10 @@ describe('the verdict on a failure', () => {
   });
 
   it('waits at least as long as the provider asks, and its own back-off on top', () => {
-    for (const kind of [{ kind: 'throttled', scope: 'user' }, { kind: 'unavailable', ambiguous: true }] as const) {
+    for (const kind of [
+      { kind: 'throttled', scope: 'user' },
+      { kind: 'unavailable', ambiguous: true },
+    ] as const) {
       const retryAtMs = START_MS + 60_000;
       expect(decide({ ...kind, retryAtMs }, STANDING)).toEqual({ act: 'retry', atMs: retryAtMs + 500 });
       expect(decide({ ...kind, retryAtMs: START_MS - 60_000 }, STANDING)).toEqual({
@@ -55,13 +58,17 @@ describe('the back-off', () => {
 
   it('is spread over everything below the ceiling', () => {
     fc.assert(
-      fc.property(fc.integer({ min: 1, max: 100 }), fc.double({ min: 0, max: 1, noNaN: true }), (attempts, at) => {
-        const waitMs = backOffMs(attempts, () => at);
-        const ceiling = backOffMs(attempts, () => 1);
-        expect(waitMs).toBeGreaterThanOrEqual(0);
-        expect(waitMs).toBeLessThanOrEqual(ceiling);
-        expect(Math.abs(waitMs - ceiling * at)).toBeLessThanOrEqual(1);
-      }),
+      fc.property(
+        fc.integer({ min: 1, max: 100 }),
+        fc.double({ min: 0, max: 1, noNaN: true }),
+        (attempts, at) => {
+          const waitMs = backOffMs(attempts, () => at);
+          const ceiling = backOffMs(attempts, () => 1);
+          expect(waitMs).toBeGreaterThanOrEqual(0);
+          expect(waitMs).toBeLessThanOrEqual(ceiling);
+          expect(Math.abs(waitMs - ceiling * at)).toBeLessThanOrEqual(1);
+        },
+      ),
     );
   });
 });

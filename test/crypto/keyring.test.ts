@@ -46,41 +46,49 @@ describe('sealing', () => {
   });
 });
 
+/** What any other answer than that is given to: it should be nothing. */
+async function findOpen(values: Iterable<string>, binding = BINDING, keyring = before): Promise<string[]> {
+  const open: string[] = [];
+  for (const value of values) {
+    const answer = JSON.stringify(await keyring.open(value, binding));
+    if (answer !== JSON.stringify(CLOSED)) open.push(value);
+  }
+  return open;
+}
+
 describe('opening', () => {
   it('refuses a value in which any one character is another', async () => {
     for (const secret of ['secret', 'secret!', 'secret!!']) {
       const sealed = await before.seal(secret, BINDING);
-      for (const place of Array.from(sealed).keys()) {
-        // All of the alphabet, too: in the last place some characters differ only in bits that count for nothing.
-        for (const character of place === sealed.length - 1 ? ALPHABET : ['A', '_', '.', '=', ' ']) {
-          if (sealed[place] === character) continue;
-          const tampered = sealed.slice(0, place) + character + sealed.slice(place + 1);
-          expect(await before.open(tampered, BINDING), tampered).toEqual(CLOSED);
-        }
-      }
+      const tampered = Array.from(sealed).flatMap((character, place) =>
+        // All of the alphabet: in the last place some characters differ only in bits that count for nothing.
+        Array.from(place === sealed.length - 1 ? `${ALPHABET}.= ` : 'A_.= ')
+          .filter((other) => other !== character)
+          .map((other) => sealed.slice(0, place) + other + sealed.slice(place + 1)),
+      );
+      expect(tampered.length).toBeGreaterThan(sealed.length * 4);
+      expect(await findOpen(tampered)).toEqual([]);
     }
   });
 
   it('refuses a value with any one bit flipped', async () => {
-    const sealed = await before.seal('secret', BINDING);
-    const [version, id, encoded = ''] = sealed.split('.');
+    const [version, id, encoded = ''] = (await before.seal('secret', BINDING)).split('.');
     const bytes = Uint8Array.from(
       atob(encoded.replaceAll('-', '+').replaceAll('_', '/')),
       (character) => character.codePointAt(0) ?? 0,
     );
-    for (let bit = 0; bit < bytes.length * 8; bit += 1) {
-      const flipped = bytes.map((byte, place) => (place === bit >> 3 ? byte ^ (1 << (bit & 7)) : byte));
-      const text = btoa(String.fromCodePoint(...flipped));
-      const tampered = text.replaceAll('+', '-').replaceAll('/', '_').replaceAll('=', '');
-      expect(await before.open(`${version}.${id}.${tampered}`, BINDING), `bit ${bit}`).toEqual(CLOSED);
-    }
+    const flipped = Array.from({ length: bytes.length * 8 }, (_, bit) => {
+      const other = bytes.map((byte, place) => (place === bit >> 3 ? byte ^ (1 << (bit & 7)) : byte));
+      const text = btoa(String.fromCodePoint(...other));
+      return `${version}.${id}.${text.replaceAll('+', '-').replaceAll('/', '_').replaceAll('=', '')}`;
+    });
+    expect(flipped).toHaveLength((12 + 6 + 16) * 8);
+    expect(await findOpen(flipped)).toEqual([]);
   });
 
   it('refuses a value cut short anywhere', async () => {
     const sealed = await before.seal('secret', BINDING);
-    for (const place of Array.from(sealed).keys()) {
-      expect(await before.open(sealed.slice(0, place), BINDING), String(place)).toEqual(CLOSED);
-    }
+    expect(await findOpen(Array.from(sealed, (_, place) => sealed.slice(0, place)))).toEqual([]);
   });
 
   it('refuses a value of another owner or field, also when the two run into one another', async () => {
@@ -92,7 +100,7 @@ describe('opening', () => {
       { owner: 'c', field: 'ab' },
       { owner: 'ab","c', field: '' },
     ]) {
-      expect(await before.open(sealed, binding), JSON.stringify(binding)).toEqual(CLOSED);
+      expect(await before.open(sealed, binding)).toEqual(CLOSED);
     }
   });
 
@@ -100,8 +108,8 @@ describe('opening', () => {
     const sealed = await before.seal('secret', BINDING);
     const encoded = sealed.split('.')[2] ?? '';
     const renamed = createKeyring([{ ...OLD, id: 'other' }], randomBytes);
-    expect(await renamed.open(`v1.other.${encoded}`, BINDING)).toEqual(CLOSED);
-    for (const value of [
+    expect(await findOpen([`v1.other.${encoded}`], BINDING, renamed)).toEqual([]);
+    const values = [
       `v2.old.${encoded}`,
       `v0.old.${encoded}`,
       `.old.${encoded}`,
@@ -116,9 +124,8 @@ describe('opening', () => {
       `v1.old.${encoded}==`,
       '',
       'secret',
-    ]) {
-      expect(await before.open(value, BINDING), value).toEqual(CLOSED);
-    }
+    ];
+    expect(await findOpen(values)).toEqual([]);
   });
 });
 
@@ -128,7 +135,10 @@ describe('rotation', () => {
     expect(await after.open(old, BINDING)).toEqual({ ok: true, value: 'secret' });
     const fresh = await after.seal('secret', BINDING);
     expect(fresh).toMatch(/^v1\.new\./);
-    expect(await createKeyring([NEW], randomBytes).open(fresh, BINDING)).toEqual({ ok: true, value: 'secret' });
+    expect(await createKeyring([NEW], randomBytes).open(fresh, BINDING)).toEqual({
+      ok: true,
+      value: 'secret',
+    });
     expect(await before.open(fresh, BINDING)).toEqual(CLOSED);
   });
 
@@ -162,7 +172,7 @@ describe('reading the keys of a ring', () => {
       [`a.b:${good}`, 'key 1: the key id must be 1 to 32 letters, digits, _ or -'],
       [`${good}:a`, 'key 1: the key id must be 1 to 32 letters, digits, _ or -'],
     ] as const) {
-      expect(parseRingKeys(text), text).toBe(problem);
+      expect(parseRingKeys(text)).toBe(problem);
     }
   });
 

@@ -1,6 +1,7 @@
 import { env } from 'cloudflare:workers';
 import { beforeAll, describe, expect, it } from 'vitest';
 import {
+  type ConnectorState,
   existingConnectorIds,
   findConnector,
   insertConnector,
@@ -10,6 +11,7 @@ import {
   saveConnectorStatus,
 } from '../../src/db/connectors.ts';
 import { freshId, migrateDatabase } from '../database.ts';
+import { present } from '../present.ts';
 
 const NOW_MS = Date.UTC(2031, 4, 5, 6, 7, 8, 900);
 const LATER_MS = NOW_MS + 60_000;
@@ -22,14 +24,14 @@ async function addConnector(userId = freshId('user'), nowMs = NOW_MS): Promise<s
   return id;
 }
 
-const ACTIVE = {
+const ACTIVE: ConnectorState = {
   status: 'active',
   accountId: 'account-1',
   accountEmail: 'ada@example.com',
   tenantId: 'tenant-1',
   scopes: ['one', 'two'],
   refreshTokenEnc: 'v1.k.sealed',
-} as const;
+};
 
 describe('a connector in the database', () => {
   it('begins pending, with no account', async () => {
@@ -126,7 +128,7 @@ describe('finding connectors', () => {
   it('takes an id as text and nothing else', async () => {
     const id = await addConnector();
     for (const other of [`' OR '1'='1`, '%', '', id.toUpperCase(), `${id} `]) {
-      expect(await findConnector(env.DB, other), other).toBeUndefined();
+      expect(await findConnector(env.DB, other)).toBeUndefined();
     }
   });
 
@@ -143,7 +145,7 @@ describe('a connector as the API shows it', () => {
     const userId = freshId('user');
     const id = await addConnector(userId);
     await saveConnectorState(env.DB, id, ACTIVE, LATER_MS);
-    const row = (await findConnector(env.DB, id)) ?? expect.fail('is gone');
+    const row = present(await findConnector(env.DB, id));
     expect(presentConnector(row)).toEqual({
       connectorId: id,
       userId,
@@ -158,7 +160,7 @@ describe('a connector as the API shows it', () => {
   });
 
   it('leaves out what is not known, and has a list of scopes even when there are none', async () => {
-    const row = (await findConnector(env.DB, await addConnector())) ?? expect.fail('is gone');
+    const row = present(await findConnector(env.DB, await addConnector()));
     const shown = presentConnector(row);
     expect(shown).not.toHaveProperty('accountEmail');
     expect(shown).not.toHaveProperty('tenantId');

@@ -39,9 +39,8 @@ describe('answering a question', () => {
           coveredCells(calendars.flat()).map((busy, minute) => busy && asked[minute] === true),
         );
         const edges = answered.flatMap(({ startMs, endMs }) => [startMs, endMs]);
-        expect(edges, 'sorted, none empty, none touching').toEqual(
-          [...new Set(edges)].toSorted((a, b) => a - b),
-        );
+        // Sorted, none empty, none touching.
+        expect(edges).toEqual([...new Set(edges)].toSorted((a, b) => a - b));
       }),
       SEEDED,
     );
@@ -58,20 +57,26 @@ describe('answering a question', () => {
   });
 
   it('does not count an event that ends as the range starts, or starts as it ends', () => {
-    const busy = ok([
-      { startMs: 0, endMs: 10 },
-      { startMs: 20, endMs: 30 },
-    ].map(onGrid));
+    const busy = ok(
+      [
+        { startMs: 0, endMs: 10 },
+        { startMs: 20, endMs: 30 },
+      ].map(onGrid),
+    );
     expect(ask({ startMs: 10, endMs: 20 }, [{ id: 'a', busy }]).busy).toEqual([]);
   });
 
   it('joins the times of several calendars', () => {
     const first = ok([{ startMs: 30, endMs: 40 }].map(onGrid));
     const second = ok([{ startMs: 10, endMs: 30 }].map(onGrid));
-    const answer = ask({ startMs: 0, endMs: CELLS }, [
-      { id: 'a', busy: first },
-      { id: 'b', busy: second },
-    ], 'UTC');
+    const answer = ask(
+      { startMs: 0, endMs: CELLS },
+      [
+        { id: 'a', busy: first },
+        { id: 'b', busy: second },
+      ],
+      'UTC',
+    );
     expect(answer.busy).toEqual([{ start: '2026-10-25T00:40:00+00:00', end: '2026-10-25T01:10:00+00:00' }]);
     expect(answer.calendars).toEqual([
       { id: 'a', status: 'ok' },

@@ -11,30 +11,26 @@ function refusedFields(request: unknown): string[] {
 
 describe('a connector id', () => {
   it('is 1 to 128 letters, digits or _ . : -', () => {
-    for (const id of ['a', 'A_b.c:d-9', 'x'.repeat(128)]) {
-      expect(connectorIdSchema.safeParse(id).success, id).toBe(true);
-    }
-    for (const id of ['', 'a b', 'a/b', 'ä', 'a\n', 'x'.repeat(129), 7, null]) {
-      expect(connectorIdSchema.safeParse(id).success, String(id)).toBe(false);
-    }
+    const good = ['a', 'A_b.c:d-9', 'x'.repeat(128)];
+    const bad = ['', 'a b', 'a/b', 'ä', 'a\n', 'x'.repeat(129), 7, null];
+    expect([...good, ...bad].filter((id) => connectorIdSchema.safeParse(id).success)).toEqual(good);
   });
 });
 
 describe('a tenant', () => {
   it('is an audience, a GUID or a domain', () => {
-    for (const tenant of [
+    const tenants = [
       'common',
       'organizations',
       'consumers',
       '9188040d-6c67-4c5b-b112-36a304b66dad',
       'contoso.onmicrosoft.com',
-    ]) {
-      expect(tenantSchema.safeParse(tenant).success, tenant).toBe(true);
-    }
+    ];
+    expect(tenants.filter((tenant) => tenantSchema.safeParse(tenant).success)).toEqual(tenants);
   });
 
   it('leads nowhere else: no path, query, port or user info', () => {
-    for (const tenant of [
+    const tenants = [
       '',
       'Common2',
       'a.b/../c',
@@ -45,9 +41,8 @@ describe('a tenant', () => {
       'x.y:1',
       'x%2fy.z',
       'x.y\n',
-    ]) {
-      expect(tenantSchema.safeParse(tenant).success, tenant).toBe(false);
-    }
+    ];
+    expect(tenants.filter((tenant) => tenantSchema.safeParse(tenant).success)).toEqual([]);
   });
 });
 

@@ -34,7 +34,9 @@ describe('describing a failure', () => {
     const say = (failure: Failure) => describeFailure(failure).message;
     expect(say(TOLD['grant-revoked'][0])).toContain('the word of the day');
     expect(say(TOLD['consent-missing'][0])).toContain('one, two');
-    expect(say({ kind: 'consent-missing', scopes: [] })).toBe('A permission that this call needs was not granted.');
+    expect(say({ kind: 'consent-missing', scopes: [] })).toBe(
+      'A permission that this call needs was not granted.',
+    );
     expect(say(TOLD['not-found'][0])).toContain('calendar 7');
     expect(say(TOLD.rejected[0])).toContain('418 teapot');
     expect(say(TOLD.malformed[0])).toContain('items.3');

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { listFieldErrors } from '../../src/domain/field-error.ts';
 import { calendarTaskSchema, taskIdSchema } from '../../src/domain/task.ts';
+import { present } from '../present.ts';
 
 const QUESTION = {
   timeMin: '2026-11-23T09:00:00+01:00',
@@ -90,15 +91,14 @@ describe('a malformed task names the field', () => {
       deadline: canary,
       payload: canary,
     });
-    expect(JSON.stringify(listFieldErrors(read.error ?? expect.fail('was accepted')))).not.toContain(canary);
+    expect(JSON.stringify(listFieldErrors(present(read.error)))).not.toContain(canary);
   });
 });
 
 describe('a task id', () => {
   it('is 1 to 128 letters, digits or _ . : -', () => {
     expect(taskIdSchema.safeParse('a_B.9:-').success).toBe(true);
-    for (const id of ['', ' ', 'a\n', 'x'.repeat(129)]) {
-      expect(taskIdSchema.safeParse(id).success, id).toBe(false);
-    }
+    const bad = ['', ' ', 'a\n', 'x'.repeat(129)];
+    expect(bad.filter((id) => taskIdSchema.safeParse(id).success)).toEqual([]);
   });
 });

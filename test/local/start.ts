@@ -1,5 +1,6 @@
-import { existsSync } from 'node:fs';
-import { rm } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
@@ -15,17 +16,14 @@ const USAGE = `npm start [-- OPTIONS]: the worker with a sandbox of Google and M
   --port PORT             of the worker and its console (8787)
   --google-port PORT      of the sandbox's Google (4010)
   --microsoft-port PORT   of the sandbox's Microsoft (4020)
-  --fresh                 forget the connectors of earlier starts
   --verbose               show everything that the worker logs
 
 A port that is taken is replaced by a free one. Secrets are made on the first start and kept in .dev.vars.
+Connectors are forgotten at the end, as the sandbox forgets its people's accounts and consents.
 `;
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const devVarsPath = `${root}.dev.vars`;
-/** Apart from the state of a plain `wrangler dev`, whose connectors may be real. */
-const statePath = `${root}.wrangler/sandbox`;
-
 /** The longest that the worker may take to answer for the first time. */
 const UP_WITHIN_MS = 60_000;
 
@@ -50,9 +48,7 @@ async function start(): Promise<void> {
   const options = readOptions();
   if (options === undefined) return;
   say('Starting the sandbox and the worker …');
-  if (options.fresh) await rm(statePath, { recursive: true, force: true });
-  const isFirstStart = !existsSync(statePath);
-
+  const statePath = await openState();
   const port = await freePort(options.port);
   const baseUrl = `http://localhost:${port}`;
   const sandbox = await openSandbox(baseUrl, options);
@@ -64,7 +60,7 @@ async function start(): Promise<void> {
   sandbox.clients.google.secret = secrets.GOOGLE_CLIENT_SECRET;
   sandbox.clients.microsoft.secret = secrets.MICROSOFT_CLIENT_SECRET;
 
-  await migrate();
+  await migrate(statePath);
   const vars = {
     ...sandbox.vars,
     PUBLIC_BASE_URL: baseUrl,
@@ -77,10 +73,20 @@ async function start(): Promise<void> {
   const worker = open(['dev', ...flags]);
   await untilUp(worker, `http://127.0.0.1:${port}/healthz`);
   if (stop.signal.aborted) return;
-  say(describe(baseUrl, sandbox, secrets.API_TOKENS, isFirstStart));
+  say(describe(baseUrl, sandbox, secrets.API_TOKENS));
 
   const { how } = await worker.ended;
   if (!stop.signal.aborted) throw new StartProblem(`The worker has ended by itself (wrangler: ${how}).`);
+}
+
+/**
+ * The worker's state of this start alone. The accounts of the sandbox are new each time, so an older
+ * connector could never be connected again; and the state of a plain `wrangler dev` may be real.
+ */
+async function openState(): Promise<string> {
+  const path = await mkdtemp(join(tmpdir(), 'calendar-sync-'));
+  opened.push(() => rm(path, { recursive: true, force: true, maxRetries: 3 }));
+  return path;
 }
 
 async function openSandbox(
@@ -98,7 +104,7 @@ async function openSandbox(
   return sandbox;
 }
 
-async function migrate(): Promise<void> {
+async function migrate(statePath: string): Promise<void> {
   const migration = runWrangler(
     ['d1', 'migrations', 'apply', 'DB', '--local', '--persist-to', statePath],
     root,
@@ -141,17 +147,13 @@ async function ask(url: string): Promise<{ ok: boolean; text: string } | undefin
   }
 }
 
-function describe(baseUrl: string, sandbox: Sandbox, tokens: string, isFirstStart: boolean): string {
+function describe(baseUrl: string, sandbox: Sandbox, tokens: string): string {
   const accounts = (provider: string): string =>
     sandbox.people
       .all()
       .filter((person) => person.provider === provider)
       .map(({ email }) => email)
       .join(', ');
-  const earlier = `
-The sandbox forgets its consents when it stops: connectors of earlier starts have to be
-reconnected, which the console offers. To begin without them: npm start -- --fresh
-`;
   return `
 Calendar sync is up, with a sandbox in the place of Google and Microsoft.
 
@@ -162,8 +164,9 @@ Calendar sync is up, with a sandbox in the place of Google and Microsoft.
 Open the console, paste the token and connect an account:
   Google     ${accounts('google')}
   Microsoft  ${accounts('microsoft')}
-${isFirstStart ? '' : earlier}
-Ctrl-C stops everything.
+
+Ctrl-C stops everything. What was connected is forgotten then, here and in the sandbox;
+the API token stays the same.
 `;
 }
 
@@ -178,7 +181,6 @@ function readOptions() {
         port: { type: 'string', default: '8787' },
         'google-port': { type: 'string', default: '4010' },
         'microsoft-port': { type: 'string', default: '4020' },
-        fresh: { type: 'boolean', default: false },
         verbose: { type: 'boolean', default: false },
         help: { type: 'boolean', default: false },
       },
@@ -188,7 +190,6 @@ function readOptions() {
         port: portOf(values.port),
         googlePort: portOf(values['google-port']),
         microsoftPort: portOf(values['microsoft-port']),
-        fresh: values.fresh,
         verbose: values.verbose,
       };
     }

@@ -50,9 +50,9 @@ describe('the allow-list of redirects', () => {
 
 describe('the way back', () => {
   it('adds the result to the query that is there', () => {
-    expect(withResult('https://app.example.com/x?tab=calendar', { connectorId: 'c-1', status: 'connected' })).toBe(
-      'https://app.example.com/x?tab=calendar&connectorId=c-1&status=connected',
-    );
+    expect(
+      withResult('https://app.example.com/x?tab=calendar', { connectorId: 'c-1', status: 'connected' }),
+    ).toBe('https://app.example.com/x?tab=calendar&connectorId=c-1&status=connected');
   });
 
   it('escapes what it adds', () => {

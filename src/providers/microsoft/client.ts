@@ -32,12 +32,10 @@ export function graphPath(segments: readonly string[], query: Record<string, str
  */
 export function ownPath({ graphUrl }: Graph, link: string): string | undefined {
   if (!URL.canParse(link)) return undefined;
-  const { href, username, password } = new URL(link);
+  const { href } = new URL(link);
   const base = versionUrl(graphUrl);
   // Compared as parsed, so that no `..`, backslash or user info hides another place.
-  return href.startsWith(`${base}/`) && username === '' && password === ''
-    ? href.slice(base.length)
-    : undefined;
+  return href.startsWith(`${base}/`) ? href.slice(base.length) : undefined;
 }
 
 /**

@@ -46,7 +46,8 @@ interface Mailbox {
  * getSchedule for them. An all-day event blocks its dates in the mailbox's zone.
  *
  * Fails as a whole with `token-rejected` wherever that is met; with the failure of the calendar list
- * when no calendars are named; and when every calendar alike could not be reached.
+ * when no calendars are named; and when every calendar alike could not be reached, or was refused as
+ * their list was.
  */
 export async function readBusy(
   config: MicrosoftConfig,

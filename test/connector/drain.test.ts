@@ -1,0 +1,243 @@
+import { describe, expect, it } from 'vitest';
+import { fail, ok } from '../../src/domain/failure.ts';
+import {
+  connect,
+  DARK,
+  DAY_MS,
+  HOUR_MS,
+  openParts,
+  type Parts,
+  REVOKED,
+  settle,
+  START_MS,
+  taskOf,
+  type World,
+  withParts,
+} from './bench.ts';
+
+/** With a connected account, and a list of the tasks that were run. */
+function withDrain(body: (parts: Parts, world: World, state: DurableObjectState) => Promise<void>) {
+  return withParts(async (parts, world, state) => {
+    await connect(parts, world);
+    await body(parts, world, state);
+  });
+}
+
+function accept({ ledger }: Parts, ...ids: string[]): void {
+  for (const id of ids) ledger.accept(taskOf(id), START_MS);
+}
+
+describe('a task', () => {
+  it('runs once, however often the drain is started, and is told and recorded as done', () =>
+    withDrain(async (parts, { script, sent }) => {
+      const runs: string[] = [];
+      script.run = ({ id }) => {
+        runs.push(id);
+        return Promise.resolve(ok({ n: 1 }));
+      };
+      accept(parts, 't1');
+      parts.drain.start();
+      parts.drain.start();
+      expect(parts.ledger.report('t1', parts.drain.running)).toMatchObject({ state: 'running' });
+      await settle();
+      parts.drain.start();
+      await settle();
+      expect(runs).toEqual(['t1']);
+      expect(parts.ledger.report('t1', parts.drain.running)).toMatchObject({
+        state: 'done',
+        attempts: 1,
+        result: { n: 1 },
+      });
+      expect(sent).toMatchObject([{ type: 'task-completed', taskId: 't1', result: { n: 1 } }]);
+      expect(parts.ledger.unnotified()).toEqual([]);
+    }));
+
+  it('that was under way in a crash runs again', () =>
+    withDrain(async (parts, world, state) => {
+      const runs: number[] = [];
+      world.script.run = ({ attempts }) => {
+        runs.push(attempts);
+        return runs.length === 1 ? new Promise(() => {}) : Promise.resolve(ok({}));
+      };
+      accept(parts, 't1');
+      parts.drain.start();
+      const reopened = openParts(state, world);
+      reopened.drain.start();
+      await settle();
+      expect(runs).toEqual([0, 0]);
+      expect(reopened.ledger.report('t1', new Set())).toMatchObject({ state: 'done' });
+    }));
+
+  it('whose notice the queue refuses is done all the same, and told later', () =>
+    withDrain(async (parts, { script, sent }) => {
+      script.sendNotices = () => Promise.reject(new Error('the queue is down'));
+      accept(parts, 't1');
+      parts.drain.start();
+      await settle();
+      expect(parts.ledger.report('t1', new Set())).toMatchObject({ state: 'done' });
+      expect(parts.agenda.has('send-notices')).toBe(true);
+      script.sendNotices = () => Promise.resolve();
+      await parts.notices.flush();
+      expect(sent).toMatchObject([{ taskId: 't1' }]);
+    }));
+
+  it('that failed for now is put off, and counts its runs', () =>
+    withDrain(async (parts, { script, sent, clock }) => {
+      script.run = () =>
+        Promise.resolve(fail({ kind: 'throttled', scope: 'user', retryAtMs: START_MS + 60_000 }));
+      accept(parts, 't1');
+      parts.drain.start();
+      await settle();
+      expect(parts.ledger.report('t1', new Set())).toMatchObject({ state: 'accepted', attempts: 1 });
+      expect(parts.drain.nextAt()).toBe(START_MS + 60_500);
+      await clock.advance(60_500);
+      parts.drain.start();
+      await settle();
+      expect(parts.drain.nextAt()).toBe(clock.now() + 1_000);
+      expect(sent).toEqual([]);
+    }));
+
+  it('that cannot succeed is given up and told', () =>
+    withDrain(async (parts, { script, sent }) => {
+      script.run = () => Promise.resolve(fail({ kind: 'rejected', status: 400, code: 'bad' }));
+      accept(parts, 't1');
+      parts.drain.start();
+      await settle();
+      expect(parts.ledger.report('t1', new Set())).toMatchObject({
+        state: 'failed',
+        error: { code: 'provider_rejected' },
+      });
+      expect(sent.map(({ type }) => type).toSorted()).toEqual(['operator-alert', 'task-failed']);
+    }));
+
+  it('that meets a dead grant is parked, and so is every later one without being run', () =>
+    withDrain(async (parts, { script, sent }) => {
+      let runs = 0;
+      script.run = () => {
+        runs += 1;
+        return Promise.resolve(REVOKED);
+      };
+      accept(parts, 't1');
+      parts.drain.start();
+      await settle();
+      accept(parts, 't2');
+      parts.drain.start();
+      await settle();
+      expect(runs).toBe(1);
+      expect(parts.ledger.report('t1', new Set())).toMatchObject({ state: 'parked', attempts: 1 });
+      expect(parts.ledger.report('t2', new Set())).toMatchObject({ state: 'parked', attempts: 0 });
+      expect(sent.map(({ type }) => type)).toEqual(['connector-needs-reauth']);
+    }));
+
+  it('whose deadline has passed fails without being run, for the reason it waited for', () =>
+    withDrain(async (parts, { script, clock, sent }) => {
+      script.run = () => Promise.resolve(REVOKED);
+      accept(parts, 'parked');
+      parts.drain.start();
+      await settle();
+      script.run = () => Promise.reject(new Error('must not run'));
+      await clock.advance(DAY_MS);
+      parts.drain.start();
+      await settle();
+      expect(parts.ledger.report('parked', new Set())).toMatchObject({
+        state: 'failed',
+        error: { code: 'reauth_required' },
+      });
+      expect(sent.at(-1)).toMatchObject({ type: 'task-failed', taskId: 'parked' });
+    }));
+
+  it('that keeps failing ends at its deadline at the latest', () =>
+    withDrain(async (parts, { script, clock }) => {
+      script.run = () => Promise.resolve(DARK);
+      parts.ledger.accept(taskOf('t1', { deadlineMs: START_MS + HOUR_MS }), START_MS);
+      for (let at = parts.drain.nextAt(); at !== undefined; at = parts.drain.nextAt()) {
+        // oxlint-disable-next-line no-await-in-loop
+        await clock.advance(Math.max(0, at - clock.now()));
+        parts.drain.start();
+        // oxlint-disable-next-line no-await-in-loop
+        await settle();
+      }
+      expect(parts.ledger.report('t1', new Set())).toMatchObject({
+        state: 'failed',
+        error: { code: 'provider_unavailable' },
+      });
+      expect(clock.now()).toBeLessThanOrEqual(START_MS + HOUR_MS);
+      expect(clock.now()).toBeGreaterThan(START_MS + HOUR_MS / 2);
+    }));
+
+  it('with a bug stops no other, and is tried again in a minute', () =>
+    withDrain(async (parts, { script, events }) => {
+      script.run = ({ id }) => (id === 'bug' ? Promise.reject(new Error('bug')) : Promise.resolve(ok({})));
+      accept(parts, 'bug', 'good');
+      parts.drain.start();
+      await settle();
+      expect(parts.ledger.report('good', new Set())).toMatchObject({ state: 'done' });
+      expect(parts.ledger.report('bug', new Set())).toMatchObject({ state: 'accepted', attempts: 1 });
+      expect(parts.drain.nextAt()).toBe(START_MS + 60_000);
+      expect(events).toContainEqual(expect.objectContaining({ event: 'error', detail: 'Error: bug' }));
+    }));
+});
+
+describe('the drain', () => {
+  it('runs eight tasks at once and takes the next one as soon as one has ended', () =>
+    withDrain(async (parts, { script }) => {
+      const ends: (() => void)[] = [];
+      script.run = () =>
+        new Promise((resolve) => {
+          ends.push(() => resolve(ok({})));
+        });
+      accept(parts, ...Array.from({ length: 10 }, (_, n) => `t${n}`));
+      parts.drain.start();
+      await settle();
+      expect(parts.drain.running.size).toBe(8);
+      ends[0]?.();
+      await settle();
+      expect(ends).toHaveLength(9);
+      expect(parts.drain.running.size).toBe(8);
+    }));
+
+  it('looks again when a task is due, and after five seconds while one is under way', () =>
+    withDrain(async (parts, { script }) => {
+      script.run = () => new Promise(() => {});
+      expect(parts.drain.nextAt()).toBe(undefined);
+      accept(parts, 't1', 't2');
+      parts.ledger.postpone('t2', 1, START_MS + 60_000);
+      parts.drain.start();
+      expect(parts.drain.nextAt()).toBe(START_MS + 5_000);
+      parts.ledger.postpone('t2', 1, START_MS + 1_000);
+      expect(parts.drain.nextAt()).toBe(START_MS + 1_000);
+    }));
+
+  it('does not have the clock look for tasks that there is no room for', () =>
+    withDrain(async (parts, { script }) => {
+      script.run = () => new Promise(() => {});
+      accept(parts, ...Array.from({ length: 9 }, (_, n) => `t${n}`));
+      parts.drain.start();
+      expect(parts.drain.nextAt()).toBe(START_MS + 5_000);
+    }));
+
+  it('that is closed starts nothing and writes nothing of what is under way', () =>
+    withDrain(async (parts, { script, sent }) => {
+      const runs: string[] = [];
+      const replies = new Map<string, (failed: boolean) => void>();
+      script.run = ({ id }) => {
+        runs.push(id);
+        return new Promise((resolve, reject) => {
+          replies.set(id, (bug) => (bug ? reject(new Error('bug')) : resolve(ok({}))));
+        });
+      };
+      accept(parts, 'good', 'bug');
+      parts.drain.start();
+      accept(parts, 'late');
+      parts.drain.close();
+      const before = parts.dump();
+      replies.get('good')?.(false);
+      replies.get('bug')?.(true);
+      await settle();
+      parts.drain.start();
+      await settle();
+      expect(runs).toEqual(['bug', 'good']);
+      expect(sent).toEqual([]);
+      expect(parts.dump()).toBe(before);
+    }));
+});
