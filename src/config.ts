@@ -31,7 +31,8 @@ export interface Limits {
   maxReplyBytes: number;
 }
 
-const required = z.preprocess((value) => value ?? '', z.string().min(1, 'is not set'));
+// Trimmed: a secret that was piped in from a shell ends with a line break.
+const required = z.preprocess((value) => value ?? '', z.string().trim().min(1, 'is not set'));
 
 /** True for a URL that secrets may be sent to: https, or plain http to this machine. */
 function isSafeUrl(text: string): boolean {

@@ -68,12 +68,12 @@ async function handOver(connectorId: string, group: Delivery[], options: Consume
         await refuse(message, 'idempotency_mismatch', `id: ${task.id} is the id of another task`, options);
         break;
       case 'not-connected':
-        await refuse(
-          message,
-          'reauth_required',
-          `connectorId: ${connectorId} has no account connected`,
-          options,
-        );
+        // What is wanted is so already: a redelivery after the end must not look like a failure.
+        if (task.type === 'disconnect') await tell(message, disconnected(task, options), options);
+        else {
+          const detail = `connectorId: ${connectorId} has no account connected`;
+          await refuse(message, 'reauth_required', detail, options);
+        }
         break;
       case 'accepted':
       case 'repeat':
@@ -108,7 +108,7 @@ async function refuse(
   detail: string,
   options: ConsumerOptions,
 ): Promise<void> {
-  const { env, now, record } = options;
+  const { now, record } = options;
   record({ event: 'message-refused', messageId: message.id, code, detail });
   const { id, type, connectorId } = nameTask(message.body);
   const notice: Notice = {
@@ -119,11 +119,28 @@ async function refuse(
     ...(type !== undefined && { taskType: type }),
     error: { code, message: detail, retryable: false },
   };
+  await tell(message, notice, options);
+}
+
+function disconnected({ id, type, connectorId }: Delivery['task'], { now }: ConsumerOptions): Notice {
+  const at = new Date(now()).toISOString();
+  return {
+    type: 'task-completed',
+    connectorId,
+    at,
+    taskId: id,
+    taskType: type,
+    result: { status: 'disconnected' },
+  };
+}
+
+/** Sends the notice that a message ends in, and acknowledges the message once it is out. */
+async function tell(message: Message, notice: Notice, { env, record }: ConsumerOptions): Promise<void> {
   try {
     await env.Q_NOTIFY.send(notice);
     message.ack();
   } catch (thrown) {
-    record({ event: 'error', where: 'report of a refused message', detail: describeThrown(thrown) });
+    record({ event: 'error', where: 'report of a message', detail: describeThrown(thrown) });
     message.retry();
   }
 }

@@ -8,6 +8,7 @@ const inNode = ['test/sandbox/**/*.test.ts', 'test/flows/**/*.test.ts'];
 export default defineConfig({
   root,
   test: {
+    silent: 'passed-only',
     projects: [
       {
         plugins: [

@@ -1,5 +1,5 @@
 import { describeFailure, type ErrorCode, type Failure, type TaskError } from '../domain/failure.ts';
-import { describeThrown, type RecordEvent } from '../metrics.ts';
+import type { RecordEvent } from '../metrics.ts';
 import type { Send } from '../providers/http.ts';
 import type { Account as AccountIdentity, Provider, SignInReply } from '../providers/provider.ts';
 import type { Agenda } from './agenda.ts';
@@ -15,7 +15,7 @@ import {
 } from './facts.ts';
 import type { Ledger } from './ledger.ts';
 import type { Notices } from './notices.ts';
-import type { Publication, Showcase } from './publication.ts';
+import type { Publication } from './publication.ts';
 import type { Store } from './store.ts';
 import type { HeldGrant, Tokens } from './tokens.ts';
 
@@ -49,7 +49,6 @@ export interface ConnectionOptions {
   publication: Publication;
   notices: Notices;
   provider: Provider;
-  showcase: Showcase;
   send: Send;
   now: () => number;
   record: RecordEvent;
@@ -105,7 +104,6 @@ export class Connection {
     const { provider, store } = this.#options;
     if (!exchanged.ok) {
       if (exchanged.failure.kind === 'misconfigured') this.#alert(exchanged.failure);
-      if (exchanged.failure.kind === 'consent-missing') await this.#showMissingConsent();
       return { status: 'error', code: describeFailure(exchanged.failure).code };
     }
     const grant = exchanged.value;
@@ -114,7 +112,6 @@ export class Connection {
       return { status: 'error', code: 'account_mismatch' };
     }
     if (provider.oauth.missingScopes(request.scopes, grant.scopes).length > 0) {
-      await this.#showMissingConsent();
       return { status: 'error', code: 'consent_missing' };
     }
     const { refreshToken } = grant;
@@ -141,17 +138,6 @@ export class Connection {
     });
     notices.post({ type: 'connector-connected' });
     await publication.saveRow();
-  }
-
-  /** A first connect that was allowed too little shows in the row; an existing connection is left as it is. */
-  async #showMissingConsent(): Promise<void> {
-    const { store, showcase, record } = this.#options;
-    if (readFact(store, CONNECTION) !== undefined) return;
-    try {
-      await showcase.saveStatus('consent_missing');
-    } catch (thrown) {
-      record({ event: 'error', where: 'save connector status', detail: describeThrown(thrown) });
-    }
   }
 
   /** Takes note of a failure that concerns the whole connection, or the operator. Each is told once. */

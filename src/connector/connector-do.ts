@@ -1,6 +1,6 @@
 import { DurableObject } from 'cloudflare:workers';
 import { type Config, readConfig } from '../config.ts';
-import { findConnector, saveConnectorState, saveConnectorStatus } from '../db/connectors.ts';
+import { findConnector, saveConnectorState } from '../db/connectors.ts';
 import type { AvailabilityAnswer, AvailabilityQuestion } from '../domain/availability.ts';
 import { type Failure, fail, ok, type Outcome } from '../domain/failure.ts';
 import type { CalendarTask, TaskReport } from '../domain/task.ts';
@@ -153,7 +153,6 @@ export class ConnectorDO extends DurableObject {
     const key = accessTokenKey(connectorId);
     return {
       saveRow: (state) => saveConnectorState(DB, connectorId, state, Date.now()),
-      saveStatus: (status) => saveConnectorStatus(DB, connectorId, status, Date.now()),
       readSealedToken: async () => (await findConnector(DB, connectorId))?.refresh_token_enc ?? undefined,
       putAccessToken: (sealed, lifeSeconds) => KV_OAUTH.put(key, sealed, { expirationTtl: lifeSeconds }),
       deleteAccessToken: () => KV_OAUTH.delete(key),

@@ -1,6 +1,5 @@
 import type { Keyring } from '../crypto/keyring.ts';
 import type { ConnectorState } from '../db/connectors.ts';
-import type { ConnectorStatus } from '../domain/connector.ts';
 import { fail, ok, type Outcome } from '../domain/failure.ts';
 import type { Agenda } from './agenda.ts';
 import { CONNECTION, readFact } from './facts.ts';
@@ -15,8 +14,6 @@ const SHORTEST_KV_LIFE_S = 60;
 export interface Showcase {
   /** The connector's row in the database. */
   saveRow(state: ConnectorState): Promise<void>;
-  /** The status of the row alone. */
-  saveStatus(status: ConnectorStatus): Promise<void>;
   /** The sealed refresh token of the row. */
   readSealedToken(): Promise<string | undefined>;
   /** The sealed access token for sibling Workers, until it expires. */

@@ -39,7 +39,7 @@ export function presentConnector(row: ConnectorRow): Connector {
   };
 }
 
-/** Adds a connector that waits for its person to sign in. */
+/** Adds a connector that waits for its person to sign in; one that is there already stays as it is. */
 export async function insertConnector(
   db: D1Database,
   connector: { id: string; userId: string; provider: ProviderName },
@@ -48,7 +48,7 @@ export async function insertConnector(
   const seconds = Math.floor(nowMs / 1000);
   await db
     .prepare(
-      `INSERT INTO connectors (id, user_id, provider, scopes, status, created_at, updated_at)
+      `INSERT OR IGNORE INTO connectors (id, user_id, provider, scopes, status, created_at, updated_at)
        VALUES (?, ?, ?, '', 'pending', ?, ?)`,
     )
     .bind(connector.id, connector.userId, connector.provider, seconds, seconds)
@@ -61,13 +61,19 @@ export async function findConnector(db: D1Database, id: string): Promise<Connect
   return row === null ? undefined : rowSchema.parse(row);
 }
 
-/** Every connector of one person, oldest first. */
+/**
+ * Every connector of one person, oldest first. The table is shared: a row of another service's kind
+ * is not ours to show, and must not hide the others.
+ */
 export async function listConnectors(db: D1Database, userId: string): Promise<ConnectorRow[]> {
   const { results } = await db
     .prepare('SELECT * FROM connectors WHERE user_id = ? ORDER BY created_at, id')
     .bind(userId)
     .all();
-  return z.array(rowSchema).parse(results);
+  return results.flatMap((row) => {
+    const read = rowSchema.safeParse(row);
+    return read.success ? [read.data] : [];
+  });
 }
 
 /** Those of `ids` (at most 100) that name a connector. */
@@ -118,15 +124,12 @@ export async function saveConnectorState(
     .run();
 }
 
-/** Overwrites the row's status alone. */
-export async function saveConnectorStatus(
-  db: D1Database,
-  id: string,
-  status: ConnectorStatus,
-  nowMs: number,
-): Promise<void> {
+/** Notes that a first sign-in was allowed too little; a connector that was ever connected stays as it is. */
+export async function markConsentMissing(db: D1Database, id: string, nowMs: number): Promise<void> {
   await db
-    .prepare('UPDATE connectors SET status = ?, updated_at = ? WHERE id = ?')
-    .bind(status, Math.floor(nowMs / 1000), id)
+    .prepare(
+      `UPDATE connectors SET status = 'consent_missing', updated_at = ? WHERE id = ? AND status = 'pending'`,
+    )
+    .bind(Math.floor(nowMs / 1000), id)
     .run();
 }

@@ -13,7 +13,8 @@ import { isAllowedRedirect } from '../oauth/redirect-uri.ts';
 import { createProvider } from '../providers/index.ts';
 import { readBody } from './body.ts';
 import type { Context } from './context.ts';
-import { failureProblem, json, problem } from './respond.ts';
+import { idOfKey, readIdempotencyKey } from './idempotency.ts';
+import { failureProblem, invalidField, json, problem } from './respond.ts';
 
 /** `POST /v1/connectors`: makes a connector (or takes the one named) and the address where its person signs in. */
 export async function createConnector(request: Request, context: Context): Promise<Response> {
@@ -28,13 +29,16 @@ export async function createConnector(request: Request, context: Context): Promi
   }
   if (wanted.connectorId !== undefined) return await reconnect(wanted, wanted.connectorId, context);
 
-  const id = context.randomId();
-  await insertConnector(
-    context.env.DB,
-    { id, userId: wanted.userId, provider: wanted.provider },
-    context.now(),
-  );
-  return await startFlow(wanted, { connectorId: id, status: 'pending' }, {}, context);
+  const key = readIdempotencyKey(request);
+  if (key instanceof Response) return key;
+  const { userId, provider } = wanted;
+  const id = key === undefined ? context.randomId() : await idOfKey(userId, key);
+  await insertConnector(context.env.DB, { id, userId, provider }, context.now());
+  const row = await findConnector(context.env.DB, id);
+  if (row === undefined || row.provider !== provider) {
+    return problem('idempotency_mismatch', `This Idempotency-Key made a connector of another provider`);
+  }
+  return await startFlow(wanted, { connectorId: id, status: row.status }, {}, context);
 }
 
 /** The same person and provider as before; everything that is stored stays until the sign-in succeeds. */
@@ -127,10 +131,6 @@ export async function deleteConnector(connectorId: string, { env, now }: Context
 /** The 404 for an id that names no connector. */
 export function noConnector(connectorId: string): Response {
   return problem('not_found', `No connector ${connectorId.slice(0, 128)}`);
-}
-
-function invalidField(path: string, message: string): Response {
-  return problem('invalid_request', `${path}: ${message}`, { errors: [{ path, message }] });
 }
 
 function scopesOf(row: ConnectorRow): string[] | undefined {

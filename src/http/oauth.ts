@@ -1,5 +1,5 @@
 import { actorOf } from '../connector/stub.ts';
-import { findConnector } from '../db/connectors.ts';
+import { findConnector, markConsentMissing } from '../db/connectors.ts';
 import { bindOAuthState, type OAuthStateRow, takeOAuthState } from '../db/oauth-state.ts';
 import { type ProviderName, providerNameSchema } from '../domain/connector.ts';
 import { describeFailure } from '../domain/failure.ts';
@@ -72,10 +72,12 @@ export async function completeSignIn(
   });
   if (flow?.connector_id == null) return signInNotGood();
   const connectorId = flow.connector_id;
-  const goBack = (result: Record<string, string>) =>
+  const goBack = (result: { status: string; code?: string }) =>
     redirect(withResult(flow.redirect_uri, { connectorId, ...result }));
   try {
-    return goBack(await redeem({ ...flow, connector_id: connectorId }, callback, context));
+    const result = await redeem({ ...flow, connector_id: connectorId }, callback, context);
+    if (result.code === 'consent_missing') await markConsentMissing(env.DB, connectorId, now());
+    return goBack(result);
   } catch (thrown) {
     // The state is spent: the person must not be left on an error that leads nowhere.
     record({ event: 'error', where: `sign-in of ${connectorId}`, detail: describeThrown(thrown) });

@@ -67,6 +67,11 @@ export function problem(
   );
 }
 
+/** The 400 for one field that the schema could not judge. */
+export function invalidField(path: string, message: string): Response {
+  return problem('invalid_request', `${path}: ${message}`, { errors: [{ path, message }] });
+}
+
 /** The problem that a failure is to a caller, with `Retry-After` (seconds) where waiting helps. */
 export function failureProblem(failure: Failure, nowMs: number): Response {
   const { code, message } = describeFailure(failure);

@@ -9,7 +9,7 @@ import { createConnector, deleteConnector, getConnector, listConnectorsOf } from
 import type { Context } from './context.ts';
 import { completeSignIn, startSignIn } from './oauth.ts';
 import { describeApi } from './openapi.ts';
-import { json, problem } from './respond.ts';
+import { json, page, problem } from './respond.ts';
 import { getTask, submitTasks } from './tasks.ts';
 
 interface Routed extends Request {
@@ -59,6 +59,9 @@ export async function handleRequest(request: Request, parts: Omit<Context, 'conf
       detail: describeThrown(thrown),
     });
     // The platform or the database failed: the request may be sent again.
+    if (new URL(request.url).pathname.startsWith('/oauth/')) {
+      return page(503, 'This did not work just now', 'Please try again in a moment.');
+    }
     return problem('provider_unavailable', 'The request could not be completed; try again later.', {
       headers: { 'Retry-After': '5' },
     });

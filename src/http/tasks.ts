@@ -4,7 +4,8 @@ import { calendarTaskSchema } from '../domain/task.ts';
 import { readBody } from './body.ts';
 import { noConnector } from './connectors.ts';
 import type { Context } from './context.ts';
-import { failureProblem, json, problem } from './respond.ts';
+import { readIdempotencyKey } from './idempotency.ts';
+import { failureProblem, invalidField, json } from './respond.ts';
 
 /** The platform takes at most so many messages in one call, and 256 KB of them, each of 128 KB; what it adds is left room for. */
 const MOST_TASKS = 100;
@@ -18,26 +19,25 @@ const tasksSchema = z.object({ tasks: z.array(calendarTaskSchema) });
 export async function submitTasks(request: Request, { env, randomId }: Context): Promise<Response> {
   const body = await readBody(request, submissionSchema.pipe(tasksSchema));
   if (!body.ok) return body.response;
-  const messages = body.value.tasks.map(({ id, type, connectorId, payload, deadlineMs }) => ({
-    id: id ?? randomId(),
+  const key = readIdempotencyKey(request);
+  if (key instanceof Response) return key;
+  const nameOf = (index: number) => (key === undefined ? randomId() : `${key}:${index}`);
+  const messages = body.value.tasks.map(({ id, type, connectorId, payload, deadlineMs }, index) => ({
+    id: id ?? nameOf(index),
     type,
     connectorId,
     payload,
     ...(deadlineMs !== undefined && { deadline: deadlineMs }),
   }));
   const ids = messages.map(({ id }) => id);
-  if (new Set(ids).size < ids.length) return refuseField('tasks', 'two tasks have the same id');
+  if (new Set(ids).size < ids.length) return invalidField('tasks', 'two tasks have the same id');
   const tooLarge = messages.findIndex((message) => sizeOf(message) > MOST_MESSAGE_BYTES);
-  if (tooLarge !== -1) return refuseField(`tasks.${tooLarge}`, `has more than ${MOST_MESSAGE_BYTES} bytes`);
+  if (tooLarge !== -1) return invalidField(`tasks.${tooLarge}`, `has more than ${MOST_MESSAGE_BYTES} bytes`);
   if (sizeOf(messages) > MOST_BYTES) {
-    return refuseField('tasks', `have more than ${MOST_BYTES} bytes in all; send fewer at a time`);
+    return invalidField('tasks', `have more than ${MOST_BYTES} bytes in all; send fewer at a time`);
   }
   await env.Q_TASKS.sendBatch(messages.map((message) => ({ body: message })));
   return json({ ids }, 202);
-}
-
-function refuseField(path: string, message: string): Response {
-  return problem('invalid_request', `${path}: ${message}`, { errors: [{ path, message }] });
 }
 
 function sizeOf(message: unknown): number {

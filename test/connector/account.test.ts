@@ -4,7 +4,8 @@ import { Gate } from '../../src/connector/gate.ts';
 import { fail, ok } from '../../src/domain/failure.ts';
 import type { Reply } from '../../src/providers/http.ts';
 import type { Access } from '../../src/providers/provider.ts';
-import { grantOf, type Parts, REVOKED, START_MS, DARK, type World, withParts } from './bench.ts';
+import { type Parts, withParts } from './bench.ts';
+import { DARK, grantOf, REVOKED, settle, START_MS, type World } from './world.ts';
 
 const REQUEST = { method: 'GET', url: 'https://google.invalid/calendars' };
 const REJECTED = fail({ kind: 'token-rejected' });
@@ -91,7 +92,7 @@ describe('the way to the provider', () => {
         ]);
         return ok(undefined);
       });
-      await scheduler.wait(0);
+      await settle();
       expect(sent).toEqual(['a']);
       resolve();
       await used;
@@ -120,6 +121,23 @@ describe('the way to the provider', () => {
         await world.clock.advance(untilMs - world.clock.now());
       }
       expect(waits).toEqual([10_500, 11_000, 12_000]);
+    }));
+
+  it('is not eased by an operation that met a throttle and sat it out', () =>
+    withParts(async (parts, world) => {
+      await parts.tokens.adopt(grantOf(1));
+      world.script.send = () => Promise.resolve(ok(reply(200)));
+      const used = openAccount(parts, world).use('background', async ({ send, holdBack }) => {
+        await send(REQUEST);
+        holdBack({});
+        return await send(REQUEST);
+      });
+      await settle();
+      await world.clock.advance(1_000);
+      expect(await used).toMatchObject({ ok: true });
+      expect(
+        parts.store.query(`SELECT value ->> 'strikes' AS strikes FROM fact WHERE name = 'throttle'`),
+      ).toEqual([{ strikes: 1 }]);
     }));
 
   it('is eased by an operation that met no throttle, and not by an error reply', () =>

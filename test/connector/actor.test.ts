@@ -1,80 +1,9 @@
-import { env } from 'cloudflare:workers';
 import { describe, expect, it } from 'vitest';
-import { readConfig } from '../../src/config.ts';
-import { Actor } from '../../src/connector/actor.ts';
 import { fail, ok } from '../../src/domain/failure.ts';
-import {
-  createWorld,
-  DARK,
-  DAY_MS,
-  grantOf,
-  HOUR_MS,
-  IDENTITY_OF_TESTS,
-  inFreshObject,
-  openStore,
-  REVOKED,
-  settle,
-  SIGN_IN,
-  START_MS,
-  taskOf,
-  type World,
-} from './bench.ts';
+import { openActor, ring, withActor, withConnected } from './bench-actor.ts';
+import { DARK, DAY_MS, grantOf, HOUR_MS, REVOKED, settle, SIGN_IN, START_MS, taskOf } from './world.ts';
 
 const QUESTION = { timeMin: '2026-11-23T09:00:00Z', timeMax: '2026-11-23T10:00:00Z', timeZone: 'UTC' };
-
-/** The actor of this storage, as after an eviction. */
-function openActor(state: DurableObjectState, world: World): Actor {
-  const { clock, script, showcase, provider, alarm, sendNotices, events } = world;
-  const config = readConfig(env, (length) => crypto.getRandomValues(new Uint8Array(length)));
-  if (!config.ok) throw new Error('the tests have no configuration');
-  return new Actor({
-    identity: IDENTITY_OF_TESTS,
-    config: config.value,
-    provider,
-    store: openStore(state).store,
-    alarm,
-    showcase,
-    fetch: () => Promise.reject(new Error('no network')),
-    now: clock.now,
-    random: () => script.random(),
-    sleep: clock.sleep,
-    sendNotices,
-    record: (event) => void events.push(event),
-    wipe: async () => {
-      await script.wipe();
-      alarm.atMs = null;
-      await state.storage.deleteAll();
-    },
-  });
-}
-
-function withActor(body: (actor: Actor, world: World, state: DurableObjectState) => Promise<void>) {
-  return inFreshObject((state) => {
-    const world = createWorld();
-    return body(openActor(state, world), world, state);
-  });
-}
-
-/** With a connected account, whose calls and notices so far are forgotten. */
-function withConnected(body: (actor: Actor, world: World, state: DurableObjectState) => Promise<void>) {
-  return withActor(async (actor, world, state) => {
-    expect(await actor.connect(SIGN_IN)).toEqual({ status: 'connected' });
-    await settle();
-    world.calls.length = 0;
-    world.sent.length = 0;
-    await body(actor, world, state);
-  });
-}
-
-/** Lets the clock run to the alarm, and the alarm go off. */
-async function ring(actor: Actor, { alarm, clock }: World): Promise<void> {
-  if (alarm.atMs === null) throw new Error('no alarm is set');
-  const { atMs } = alarm;
-  alarm.atMs = null;
-  await clock.advance(Math.max(0, atMs - clock.now()));
-  await actor.alarm();
-  await settle();
-}
 
 describe('submitting tasks', () => {
   it('is refused, and writes nothing, before an account is connected', () =>
@@ -172,6 +101,17 @@ describe('the alarm', () => {
       expect(world.clock.now()).toBeLessThan(START_MS + 60_000);
     }));
 
+  it('writes a rotated token to the database though a crash came before', () =>
+    withConnected(async (actor, world, state) => {
+      world.script.beforeWrite = () => new Promise(() => {});
+      await actor.submit([taskOf('t1')]);
+      await settle();
+      world.script.beforeWrite = () => Promise.resolve();
+      const written = world.rows.length;
+      await ring(openActor(state, world), world);
+      expect(world.rows).toHaveLength(written + 1);
+    }));
+
   it('refreshes the token of a connector in use before it expires, and spreads it', () =>
     withConnected(async (actor, world) => {
       await actor.availability({ range: { startMs: 0, endMs: 1 }, timeZone: 'UTC' });
@@ -185,6 +125,16 @@ describe('the alarm', () => {
       await ring(actor, world);
       expect(world.calls).toEqual([]);
       expect(world.alarm.atMs).toBe(null);
+    }));
+
+  it('stops refreshing for a connector that was last used more than an hour ago', () =>
+    withConnected(async (actor, world) => {
+      await actor.availability({ range: { startMs: 0, endMs: 1 }, timeZone: 'UTC' });
+      while (world.alarm.atMs !== null) {
+        // oxlint-disable-next-line no-await-in-loop
+        await ring(actor, world);
+      }
+      expect(world.calls.filter((call) => call.startsWith('refresh'))).toEqual(['refresh refresh-1']);
     }));
 
   it('tries a refresh ahead of time again, and suspends the connection when the grant is dead', () =>
@@ -240,70 +190,5 @@ describe('the alarm', () => {
       await world.clock.advance(HOUR_MS - 300_000);
       await ring(actor, world);
       expect(world.events).toContainEqual(expect.objectContaining({ event: 'error', detail: 'Error: bug' }));
-    }));
-});
-
-describe('a disconnect', () => {
-  it('asked for directly leaves nothing, and no alarm', () =>
-    withConnected(async (actor, world, state) => {
-      expect(await actor.disconnect()).toEqual(ok(undefined));
-      expect(world.calls).toContain('revoke refresh-1');
-      expect(world.sent).toMatchObject([{ type: 'connector-disconnected' }]);
-      expect(state.storage.sql.exec('SELECT name FROM sqlite_master').toArray()).toEqual([]);
-      await actor.alarm();
-      expect(world.alarm.atMs).toBe(null);
-    }));
-
-  it('asked for as a task is told, then carried out', () =>
-    withConnected(async (actor, world, state) => {
-      await actor.submit([taskOf('d1', { type: 'disconnect' })]);
-      await settle();
-      expect(world.sent.map(({ type }) => type)).toEqual(['task-completed', 'connector-disconnected']);
-      expect(state.storage.sql.exec('SELECT name FROM sqlite_master').toArray()).toEqual([]);
-    }));
-
-  it('as a task does not wait for a person whose grant is dead', () =>
-    withConnected(async (actor, world) => {
-      world.script.refresh = () => Promise.resolve(REVOKED);
-      await actor.submit([taskOf('t1')]);
-      await settle();
-      await actor.submit([taskOf('d1', { type: 'disconnect' })]);
-      await settle();
-      expect(world.sent.map(({ type, taskId }) => [type, taskId])).toEqual([
-        ['connector-needs-reauth', undefined],
-        ['task-completed', 'd1'],
-        ['task-failed', 't1'],
-        ['connector-disconnected', undefined],
-      ]);
-    }));
-
-  it('as a task that meets a dark database is carried out from the alarm, and told', () =>
-    withConnected(async (actor, world) => {
-      world.script.beforeWrite = () => Promise.reject(new Error('D1 is down'));
-      await actor.submit([taskOf('d1', { type: 'disconnect' })]);
-      await settle();
-      expect(world.sent).toEqual([]);
-      world.script.beforeWrite = () => Promise.resolve();
-      while (world.alarm.atMs !== null) {
-        // oxlint-disable-next-line no-await-in-loop
-        await ring(actor, world);
-      }
-      expect(world.sent.map(({ type, taskId }) => [type, taskId])).toEqual([
-        ['task-completed', 'd1'],
-        ['connector-disconnected', undefined],
-      ]);
-    }));
-
-  it('whose storage could not be wiped is carried out from the alarm', () =>
-    withConnected(async (actor, world, state) => {
-      world.script.wipe = () => Promise.reject(new Error('storage'));
-      await actor.disconnect();
-      expect(world.alarm.atMs).not.toBe(null);
-      world.script.wipe = () => Promise.resolve();
-      while (world.alarm.atMs !== null) {
-        // oxlint-disable-next-line no-await-in-loop
-        await ring(actor, world);
-      }
-      expect(state.storage.sql.exec('SELECT name FROM sqlite_master').toArray()).toEqual([]);
     }));
 });

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { Agenda } from '../../src/connector/agenda.ts';
-import { openParts, START_MS, withParts } from './bench.ts';
+import { openParts, withParts } from './bench.ts';
+import { START_MS } from './world.ts';
 
 describe('the agenda', () => {
   it('tells which duties are due, earliest first, until they are struck', () =>

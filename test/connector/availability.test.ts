@@ -5,7 +5,8 @@ import { Gate } from '../../src/connector/gate.ts';
 import type { AvailabilityQuestion, CalendarReading } from '../../src/domain/availability.ts';
 import { fail, ok, type Outcome } from '../../src/domain/failure.ts';
 import type { Interval } from '../../src/domain/interval.ts';
-import { DARK, grantOf, START_MS, type World, withParts } from './bench.ts';
+import { withParts } from './bench.ts';
+import { DARK, grantOf, START_MS, type World } from './world.ts';
 
 const QUESTION: AvailabilityQuestion = {
   range: { startMs: START_MS, endMs: START_MS + 8 * 60 * 60 * 1000 },

@@ -13,7 +13,8 @@ import { Tokens } from '../../src/connector/tokens.ts';
 import { findConnector, insertConnector } from '../../src/db/connectors.ts';
 import { createProvider } from '../../src/providers/index.ts';
 import { freshId, migrateDatabase } from '../database.ts';
-import { grantOf, openStore } from './bench.ts';
+import { openStore } from './bench.ts';
+import { grantOf } from './world.ts';
 
 beforeAll(migrateDatabase);
 afterEach(() => {

@@ -1,19 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { fail, ok } from '../../src/domain/failure.ts';
-import {
-  connect,
-  DARK,
-  DAY_MS,
-  HOUR_MS,
-  openParts,
-  type Parts,
-  REVOKED,
-  settle,
-  START_MS,
-  taskOf,
-  type World,
-  withParts,
-} from './bench.ts';
+import { connect, openParts, type Parts, withParts } from './bench.ts';
+import { DARK, DAY_MS, HOUR_MS, REVOKED, settle, START_MS, taskOf, type World } from './world.ts';
 
 /** With a connected account, and a list of the tasks that were run. */
 function withDrain(body: (parts: Parts, world: World, state: DurableObjectState) => Promise<void>) {

@@ -1,20 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { CONNECTION, ERASURE, readFact } from '../../src/connector/facts.ts';
 import { fail, ok, type Outcome } from '../../src/domain/failure.ts';
-import {
-  connect,
-  DARK,
-  DAY_MS,
-  grantOf,
-  openParts,
-  type Parts,
-  settle,
-  SIGN_IN,
-  START_MS,
-  taskOf,
-  type World,
-  withParts,
-} from './bench.ts';
+import { connect, openParts, type Parts, withParts } from './bench.ts';
+import { DARK, DAY_MS, grantOf, settle, SIGN_IN, START_MS, taskOf, type World } from './world.ts';
 
 /** With a connected account; wiping empties the storage and is noted among the calls. */
 function withErasure(body: (parts: Parts, world: World, state: DurableObjectState) => Promise<void>) {

@@ -3,7 +3,8 @@ import { describe, expect, it } from 'vitest';
 import { Gate, type Lane, LANES } from '../../src/connector/gate.ts';
 import type { Store } from '../../src/connector/store.ts';
 import { ok } from '../../src/domain/failure.ts';
-import { createClock, inFreshObject, openStore, settle, START_MS } from './bench.ts';
+import { inFreshObject, openStore } from './bench.ts';
+import { createClock, settle, START_MS } from './world.ts';
 
 type Clock = ReturnType<typeof createClock>;
 

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { canonicalJson, type Ledger, type TaskEnd } from '../../src/connector/ledger.ts';
-import { DAY_MS, HOUR_MS, openParts, createWorld, START_MS, taskOf, withParts } from './bench.ts';
+import { openParts, withParts } from './bench.ts';
+import { createWorld, DAY_MS, HOUR_MS, START_MS, taskOf } from './world.ts';
 
 const NONE: ReadonlySet<string> = new Set();
 const DONE: TaskEnd = { state: 'done', result: { answer: 42 } };

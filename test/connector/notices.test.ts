@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import type { TaskEnd } from '../../src/connector/ledger.ts';
 import type { Notice } from '../../src/domain/notice.ts';
-import { openParts, type Parts, settle, START_MS, taskOf, withParts } from './bench.ts';
+import { openParts, type Parts, withParts } from './bench.ts';
+import { settle, START_MS, taskOf } from './world.ts';
 
 const DONE: TaskEnd = { state: 'done', result: { answer: 42 } };
 const FAILED: TaskEnd = { state: 'failed', error: { code: 'not_found', message: 'no', retryable: false } };
@@ -101,6 +102,19 @@ describe('the notice of a task', () => {
         'task-completed good',
         'task-failed bad',
       ]);
+    }));
+
+  it('shares a call of at most a hundred with the notices of the connector', () =>
+    withParts(async (parts, { sent, script }) => {
+      script.sendNotices = DOWN;
+      for (let n = 0; n < 50; n += 1) parts.notices.post(alertOf(n));
+      for (let n = 0; n < 100; n += 1) endUntold(parts, `t${n}`, DONE);
+      await settle();
+      const sizes: number[] = [];
+      script.sendNotices = ({ length }) => Promise.resolve(void sizes.push(length));
+      await parts.notices.flush();
+      expect(sizes).toEqual([100, 50]);
+      expect(sent).toHaveLength(150);
     }));
 
   it('is told from the ledger in calls that the queue takes, however many have piled up', () =>

@@ -2,7 +2,8 @@ import { describe, expect, it } from 'vitest';
 import { CONNECTION, readFact, writeFact } from '../../src/connector/facts.ts';
 import { createKeyring } from '../../src/crypto/keyring.ts';
 import type { ConnectorStatus } from '../../src/domain/connector.ts';
-import { connect, grantOf, HOUR_MS, openParts, type Parts, settle, START_MS, withParts } from './bench.ts';
+import { connect, openParts, type Parts, withParts } from './bench.ts';
+import { grantOf, HOUR_MS, settle, START_MS } from './world.ts';
 
 const BINDING = { owner: 'connector-1', field: 'connectors.refresh_token_enc' };
 

@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { createKeyring } from '../../src/crypto/keyring.ts';
 import { fail, ok } from '../../src/domain/failure.ts';
-import { connect, DARK, grantOf, HOUR_MS, openParts, REVOKED, START_MS, withParts } from './bench.ts';
+import { connect, openParts, withParts } from './bench.ts';
+import { DARK, grantOf, HOUR_MS, REVOKED, START_MS } from './world.ts';
 
 const MINUTE_MS = 60_000;
 

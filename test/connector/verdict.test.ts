@@ -2,7 +2,7 @@ import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { backOffMs, decide } from '../../src/connector/verdict.ts';
 import type { Failure } from '../../src/domain/failure.ts';
-import { DAY_MS, START_MS } from './bench.ts';
+import { DAY_MS, START_MS } from './world.ts';
 
 const STANDING = { attempts: 1, deadlineMs: START_MS + DAY_MS, nowMs: START_MS, random: () => 0.5 };
 

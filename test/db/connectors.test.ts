@@ -5,10 +5,10 @@ import {
   existingConnectorIds,
   findConnector,
   insertConnector,
+  markConsentMissing,
   listConnectors,
   presentConnector,
   saveConnectorState,
-  saveConnectorStatus,
 } from '../../src/db/connectors.ts';
 import { freshId, migrateDatabase } from '../database.ts';
 import { present } from '../present.ts';
@@ -89,23 +89,15 @@ describe('a connector in the database', () => {
     });
   });
 
-  it('keeps everything else when its status alone changes', async () => {
-    const id = await addConnector();
-    await saveConnectorState(env.DB, id, ACTIVE, NOW_MS);
-    await saveConnectorStatus(env.DB, id, 'consent_missing', LATER_MS);
-    expect(await findConnector(env.DB, id)).toMatchObject({
+  it('notes missing consent only of one that was never connected', async () => {
+    const [fresh, connected] = [await addConnector(), await addConnector()];
+    await saveConnectorState(env.DB, connected, ACTIVE, NOW_MS);
+    for (const id of [fresh, connected]) await markConsentMissing(env.DB, id, LATER_MS);
+    expect(await findConnector(env.DB, fresh)).toMatchObject({
       status: 'consent_missing',
-      refresh_token_enc: 'v1.k.sealed',
-      account_id: 'account-1',
       updated_at: Math.floor(LATER_MS / 1000),
     });
-  });
-
-  it('changes alone: its neighbour stays as it was', async () => {
-    const [id, neighbour] = [await addConnector(), await addConnector()];
-    await saveConnectorState(env.DB, id, ACTIVE, NOW_MS);
-    await saveConnectorStatus(env.DB, id, 'reauth_required', NOW_MS);
-    expect(await findConnector(env.DB, neighbour)).toMatchObject({ status: 'pending', account_id: null });
+    expect(await findConnector(env.DB, connected)).toMatchObject({ status: 'active' });
   });
 
   it('is not made by saving what never was', async () => {

@@ -25,8 +25,7 @@ describe.each(ACCOUNTS)('the grant of an account: $label', ({ input }) => {
     const answers = await Promise.all(Array.from({ length: 100 }, () => ask(connectorId)));
     expect(answers.map(({ status }) => status)).toEqual(Array.from({ length: 100 }, () => 200));
     expect(refreshes(person)).toBe(1);
-    if (person.provider === 'microsoft')
-      expect(stage.sandbox.truth.peak(person.email)).toBeLessThanOrEqual(4);
+    expect(stage.sandbox.truth.peak(person.email)).toBeLessThanOrEqual(4);
   });
 
   it('100 concurrent questions on a token past its time make one token call and no refused one', async () => {

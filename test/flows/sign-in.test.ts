@@ -1,7 +1,9 @@
 import { describe, expect, it } from 'vitest';
+import * as z from 'zod';
 import { beginConnect, connect, finishConnect, openLink } from '../local/connect.ts';
 import { adminConsent, signIn } from '../sandbox/person-at-browser.ts';
 import { LOCAL_REDIRECT_URI } from '../local/settings.ts';
+import type { Person } from '../sandbox/people.ts';
 import { ACCOUNTS, openStage } from './stage.ts';
 
 const stage = openStage();
@@ -143,22 +145,6 @@ describe.each(ACCOUNTS)('connecting: $label', ({ input }) => {
     expect(answer.status).toBe(200);
   });
 
-  it('refuses fewer scopes on reconnect and leaves the old grant untouched', async () => {
-    const person = stage.person(input);
-    const connectorId = await connect(stage.runtime, person, { userId: 'u' });
-    const before = await rowOf(connectorId);
-    const { authorizeUrl } = await beginConnect(stage.runtime, {
-      userId: 'u',
-      provider: person.provider,
-      connectorId,
-    });
-    const untick = [person.provider === 'google' ? 'calendar.events' : 'Calendars.ReadWrite'];
-    const end = await finishConnect(stage.runtime, authorizeUrl, { account: person.email, untick });
-    // Google remembers what was granted earlier (include_granted_scopes), so nothing is missing there.
-    expect(end.searchParams.get('status')).toBe(person.provider === 'google' ? 'connected' : 'error');
-    if (person.provider === 'microsoft') expect(await rowOf(connectorId)).toEqual(before);
-  });
-
   it('disconnects: nothing is left, the row says so, and it may be connected again', async () => {
     const person = stage.person(input);
     const connectorId = await connect(stage.runtime, person, { userId: 'u' });
@@ -183,6 +169,56 @@ describe.each(ACCOUNTS)('connecting: $label', ({ input }) => {
     });
     expect((await stage.runtime.api('DELETE', `/v1/connectors/${connectorId}`)).status).toBe(200);
     expect(await connect(stage.runtime, person, { userId: 'u', connectorId })).toBe(connectorId);
+  });
+});
+
+describe('fewer scopes on a reconnect', () => {
+  async function reconnectWithout(person: Person, scope: string) {
+    const connectorId = await connect(stage.runtime, person, { userId: 'u' });
+    const before = await rowOf(connectorId);
+    const again = { userId: 'u', provider: person.provider, connectorId };
+    const { authorizeUrl } = await beginConnect(stage.runtime, again);
+    const end = await finishConnect(stage.runtime, authorizeUrl, { account: person.email, untick: [scope] });
+    return { connectorId, before, result: Object.fromEntries(end.searchParams) };
+  }
+
+  it('are refused, and leave the old grant untouched', async () => {
+    const person = stage.person({ provider: 'microsoft' });
+    const { connectorId, before, result } = await reconnectWithout(person, 'Calendars.ReadWrite');
+    expect(result).toEqual({ connectorId, status: 'error', code: 'consent_missing' });
+    expect(await rowOf(connectorId)).toEqual(before);
+  });
+
+  it('take nothing away at Google, which adds up what was granted before', async () => {
+    const { connectorId, result } = await reconnectWithout(stage.person(), 'calendar.events');
+    expect(result).toEqual({ connectorId, status: 'connected' });
+  });
+});
+
+describe('a repeated POST /v1/connectors', () => {
+  const wanted = { userId: 'u', provider: 'google', redirectUri: LOCAL_REDIRECT_URI };
+  const post = (body: object, key: string) =>
+    stage.runtime.api('POST', '/v1/connectors', body, { 'Idempotency-Key': key });
+  const idSchema = z.object({ connectorId: z.string() });
+
+  it('with the same Idempotency-Key is the same connector, for this user only', async () => {
+    const key = crypto.randomUUID();
+    const first = idSchema.parse((await post(wanted, key)).json);
+    expect((await post(wanted, key)).json).toMatchObject(first);
+    expect(idSchema.parse((await post({ ...wanted, userId: 'other' }, key)).json)).not.toEqual(first);
+  });
+
+  it('with the same key and another provider is refused, as is a key that is none', async () => {
+    const key = crypto.randomUUID();
+    await post(wanted, key);
+    expect(await post({ ...wanted, provider: 'microsoft' }, key)).toMatchObject({
+      status: 422,
+      json: { code: 'idempotency_mismatch' },
+    });
+    expect(await post(wanted, 'a b')).toMatchObject({
+      status: 400,
+      json: { errors: [{ path: 'Idempotency-Key' }] },
+    });
   });
 });
 
@@ -217,10 +253,14 @@ describe('tenants of Microsoft', () => {
       tenantId: crypto.randomUUID(),
       adminConsentRequired: true,
     });
-    const { authorizeUrl } = await beginConnect(stage.runtime, { userId: 'u', provider: 'microsoft' });
+    const { connectorId, authorizeUrl } = await beginConnect(stage.runtime, {
+      userId: 'u',
+      provider: 'microsoft',
+    });
     const refused = await finishConnect(stage.runtime, authorizeUrl, { account: person.email });
     expect(refused.searchParams.get('status')).toBe('error');
     expect(refused.searchParams.get('code')).toBe('consent_missing');
+    expect(await statusOf(connectorId)).toMatchObject({ status: 'consent_missing' });
 
     const start = `/oauth/microsoft/admin-consent/start?redirectUri=${encodeURIComponent(LOCAL_REDIRECT_URI)}&tenant=${person.tenantId}`;
     for (const decision of ['refuse', 'allow'] as const) {

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import * as z from 'zod';
 import { connect } from '../local/connect.ts';
 import type { Person } from '../sandbox/people.ts';
 import { ACCOUNTS, openStage } from './stage.ts';
@@ -212,11 +213,26 @@ describe('POST /v1/tasks', () => {
     const connectorId = await connect(stage.runtime, stage.person());
     const [named, { id: _, ...unnamed }] = [task(connectorId), task(connectorId)];
     const answer = await stage.runtime.api('POST', '/v1/tasks', { tasks: [named, unnamed] });
-    const { ids } = answer.json as { ids: string[] };
+    const { ids } = z.object({ ids: z.array(z.string()) }).parse(answer.json);
     expect(answer.status).toBe(202);
     expect(ids[0]).toBe(named.id);
     expect(ids).toHaveLength(2);
     for (const id of ids) expect(await endOf(id)).toMatchObject({ type: 'task-completed' });
+  });
+
+  it('repeated with the same Idempotency-Key is the same tasks', async () => {
+    const person = stage.person();
+    const connectorId = await connect(stage.runtime, person);
+    const { id: _, ...unnamed } = task(connectorId);
+    const post = () =>
+      stage.runtime.api('POST', '/v1/tasks', { tasks: [unnamed] }, { 'Idempotency-Key': connectorId });
+    const answers = [await post(), await post()];
+    expect(answers.map(({ json }) => json)).toEqual(answers.map(() => ({ ids: [`${connectorId}:0`] })));
+    await endOf(`${connectorId}:0`);
+    const after = task(connectorId);
+    await send(after);
+    await endOf(after.id);
+    expect(busyReads(person)).toBe(2);
   });
 
   it('refuses a batch with a malformed task whole, naming it', async () => {
@@ -244,6 +260,12 @@ describe('a disconnect by the queue', () => {
     );
     expect((await stage.runtime.api('GET', `/v1/connectors/${connectorId}`)).json).toMatchObject({
       status: 'disconnected',
+    });
+    const late = { ...wanted, id: crypto.randomUUID() };
+    await send(late);
+    expect(await endOf(late.id)).toMatchObject({
+      type: 'task-completed',
+      result: { status: 'disconnected' },
     });
   });
 });
