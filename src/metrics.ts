@@ -14,7 +14,7 @@ export type MetricEvent =
       attempts: number;
       ms: number;
     }
-  | { event: 'token-refresh'; connectorId: string; provider: string; outcome: string }
+  | { event: 'token-refresh'; connectorId: string; outcome: string }
   | { event: 'connect'; connectorId: string; provider: string; outcome: string }
   | { event: 'disconnect'; connectorId: string; provider: string; revoked: boolean }
   | { event: 'message-refused'; messageId: string; code: ErrorCode; detail: string }

@@ -176,7 +176,7 @@ describe('a message that can be no task', () => {
     expect({ acked, retried }).toEqual({ acked: ['m1'], retried: ['m0'] });
     expect(events).toContainEqual({
       event: 'error',
-      where: 'report of a refused message',
+      where: 'report of a message',
       detail: 'Error: the queue is down',
     });
   });

@@ -1,5 +1,4 @@
-import type { Outcome } from '../domain/failure.ts';
-import { ok, fail } from '../domain/failure.ts';
+import { fail, type Failure, ok, type Outcome } from '../domain/failure.ts';
 import type { Send } from '../providers/http.ts';
 import type { Access } from '../providers/provider.ts';
 import type { Gate, Lane } from './gate.ts';
@@ -11,6 +10,8 @@ export interface AccountOptions {
   gate: Gate;
   send: Send;
   now: () => number;
+  /** Why nothing may be asked of the account now, if so. */
+  obstacle: () => Failure | undefined;
 }
 
 /**
@@ -55,7 +56,7 @@ export class Account {
     { grant }: Held,
     operate: (access: Access) => Promise<Outcome<T>>,
   ): Promise<Outcome<T>> {
-    const { gate, send, now } = this.#options;
+    const { gate, send, now, obstacle } = this.#options;
     const met = { success: false, throttle: false };
     const outcome = await operate({
       accessToken: grant.accessToken,
@@ -67,6 +68,9 @@ export class Account {
       },
       send: (request) =>
         gate.pass(lane, request.weight ?? 1, async () => {
+          // The grant may have died, or been given up, while this call waited or its operation went on.
+          const blocked = obstacle();
+          if (blocked !== undefined) return fail(blocked);
           const sent = await send(request);
           if (sent.ok && sent.value.status < 300) met.success = true;
           return sent;

@@ -21,6 +21,7 @@ import { Gate } from './gate.ts';
 import { type Acceptance, Ledger, type LedgerTask } from './ledger.ts';
 import { Notices } from './notices.ts';
 import { Publication, type Showcase } from './publication.ts';
+import { Sequence } from './sequence.ts';
 import type { Alarm, Store } from './store.ts';
 import { type HeldGrant, Tokens } from './tokens.ts';
 import { backOffMs } from './verdict.ts';
@@ -67,6 +68,8 @@ export class Actor {
   readonly #connection: Connection;
   readonly #drain: Drain;
   readonly #erasure: Erasure;
+  /** Connecting and erasing take turns: neither sees the other half done. */
+  readonly #lifecycle = new Sequence();
   /** The storage is gone: nothing may be written or armed any more. */
   #wiped = false;
 
@@ -107,7 +110,8 @@ export class Actor {
       random,
       sleep: parts.sleep,
     });
-    this.#account = new Account({ tokens, gate, send, now });
+    const obstacle = () => this.#connection.obstacle();
+    this.#account = new Account({ tokens, gate, send, now, obstacle });
     this.#availability = new Availability({ account: this.#account, provider, now });
     this.#connection = new Connection({ ...shared, agenda, ledger, tokens, publication, notices, provider });
     this.#drain = new Drain({
@@ -116,7 +120,7 @@ export class Actor {
       notices,
       run: (task) => this.#run(task),
       // A dead grant does not keep anybody from disconnecting; it needs no call on the account.
-      obstacle: ({ type }) => (type === 'disconnect' ? undefined : this.#connection.obstacle()),
+      obstacle: ({ type }) => (type === 'disconnect' ? undefined : obstacle()),
       onFailure: (failure) => this.#connection.notice(failure),
       onEnd: (task, end) => this.#taskEnded(task, end.state),
       rearm: () => this.#rearm(),
@@ -137,6 +141,7 @@ export class Actor {
         } catch (thrown) {
           // Tried again from the agenda; whether the alarm still stands is not known.
           this.#wiped = false;
+          this.#drain.reopen();
           this.#agenda.alarmWentOff();
           throw thrown;
         }
@@ -173,9 +178,12 @@ export class Actor {
     return answer;
   }
 
-  /** Completes a sign-in. */
-  async connect(request: ConnectRequest): Promise<ConnectResult> {
-    const result = await this.#connection.connect(request);
+  /** Completes a sign-in. Undefined: this actor has been erased meanwhile, and another must take it. */
+  async connect(request: ConnectRequest): Promise<ConnectResult | undefined> {
+    const result = await this.#lifecycle.run(async () =>
+      this.#wiped ? undefined : await this.#connection.connect(request),
+    );
+    if (result === undefined) return undefined;
     this.#drain.start();
     await this.#arm();
     return result;
@@ -188,15 +196,23 @@ export class Actor {
 
   /** Ends the connection: withdrawn at the provider and erased here. */
   async disconnect(): Promise<Outcome<void>> {
-    const begun = await this.#erasure.begin();
-    if (begun.ok) await this.#erasure.proceed();
+    const begun = await this.#lifecycle.run(async () => {
+      if (this.#wiped) return ok(undefined);
+      const closed = await this.#erasure.begin();
+      if (closed.ok) await this.#erasure.proceed();
+      return closed;
+    });
     await this.#arm();
     return begun;
   }
 
-  /** Does what is due and sets the next alarm. Never rejects: the platform gives an alarm up that keeps failing. */
+  /**
+   * Does what is due and sets the next alarm. A fault in what is due does not fail the alarm (the
+   * platform gives one up that keeps failing); only a storage that takes no alarm does.
+   */
   async alarm(): Promise<void> {
     const { now, record, identity } = this.#parts;
+    let restMs = 0;
     try {
       this.#agenda.alarmWentOff();
       this.#ledger.purge(now());
@@ -204,11 +220,13 @@ export class Actor {
       const due = this.#agenda.due(now());
       await Promise.all(due.filter((duty) => duty !== 'erase').map((duty) => this.#perform(duty)));
       // Last and alone: nothing can be written after it.
-      if (due.includes('erase')) await this.#erasure.proceed();
+      if (due.includes('erase')) await this.#erase();
     } catch (thrown) {
       record({ event: 'error', where: `alarm of ${identity.connectorId}`, detail: describeThrown(thrown) });
+      // What is due stays due: without a rest the alarm would go off again at once, for ever.
+      restMs = MINUTE_MS;
     } finally {
-      await this.#arm();
+      await this.#arm(restMs);
     }
   }
 
@@ -251,7 +269,7 @@ export class Actor {
         return await this.#availability.answerTask(task.id, question, task.attempts + 1);
       }
       case 'disconnect': {
-        const begun = await this.#erasure.begin();
+        const begun = await this.#lifecycle.run(() => this.#erasure.begin());
         return begun.ok ? ok({ status: 'disconnected' }) : begun;
       }
     }
@@ -259,7 +277,13 @@ export class Actor {
 
   async #taskEnded(task: Pick<LedgerTask, 'id' | 'type'>, state: 'done' | 'failed'): Promise<void> {
     this.#availability.forget(task.id);
-    if (task.type === 'disconnect' && state === 'done') await this.#erasure.proceed();
+    if (task.type === 'disconnect' && state === 'done') await this.#erase();
+  }
+
+  async #erase(): Promise<void> {
+    await this.#lifecycle.run(async () => {
+      if (!this.#wiped) await this.#erasure.proceed();
+    });
   }
 
   /** In the same breath as the grant is stored: what else must follow from it. */
@@ -291,7 +315,7 @@ export class Actor {
     );
   }
 
-  async #arm(): Promise<void> {
-    if (!this.#wiped) await this.#agenda.arm(this.#parts.now(), this.#drain.nextAt());
+  async #arm(restMs = 0): Promise<void> {
+    if (!this.#wiped) await this.#agenda.arm(this.#parts.now() + restMs, this.#drain.nextAt());
   }
 }

@@ -12,6 +12,9 @@ import type { Lane } from './gate.ts';
 /** After so many runs a calendar that still cannot be read is answered as unavailable. */
 const MOST_RUNS = 3;
 
+/** What a run has learnt is used by the next ones for so long. */
+const LEARNT_KEPT_MS = 5 * 60 * 1000;
+
 /** What availability is made of. */
 export interface AvailabilityOptions {
   account: Account;
@@ -41,7 +44,7 @@ export class Availability {
     question: AvailabilityQuestion,
     run: number,
   ): Promise<Outcome<AvailabilityAnswer>> {
-    const learnt = this.#learnt.get(taskId);
+    const learnt = this.#recall(taskId);
     const missing = learnt?.report.calendars.filter(isWorthRetrying).map(({ id }) => id);
     const read = await this.#read(
       missing === undefined ? question : { ...question, calendars: missing },
@@ -57,6 +60,12 @@ export class Availability {
       return fail(gap.busy.failure);
     }
     return ok(answerQuestion(question, report, asOfMs));
+  }
+
+  #recall(taskId: string) {
+    const learnt = this.#learnt.get(taskId);
+    // A task may have been parked meanwhile; what it learnt before is no answer any more.
+    return learnt !== undefined && this.#options.now() - learnt.asOfMs < LEARNT_KEPT_MS ? learnt : undefined;
   }
 
   /** The task has ended: what it has learnt is of no more use. */

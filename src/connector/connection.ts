@@ -122,9 +122,7 @@ export class Connection {
 
   async #establish(grant: HeldGrant): Promise<void> {
     const { store, identity, tokens, ledger, agenda, publication, notices, now } = this.#options;
-    // Stored before the status: a crash in between leaves the old status with a good grant, never the reverse.
-    await tokens.adopt(grant);
-    store.transaction(() => {
+    await tokens.adopt(grant, () => {
       writeFact(store, IDENTITY, identity);
       writeFact(store, CONNECTION, { status: 'active', account: grant.account, scopes: grant.scopes });
       forgetFact(store, ERASURE);

@@ -65,9 +65,13 @@ export class ConnectorDO extends DurableObject {
 
   /** Completes a sign-in: redeems the code and takes the grant over, or says why not. */
   async completeSignIn({ identity, callback, ...reply }: SignInCall): Promise<Outcome<ConnectResult>> {
-    const actor = this.#wakeFor(identity);
-    if (!actor.ok) return actor;
-    return ok(await actor.value.connect({ ...reply, callback: new URLSearchParams(callback) }));
+    for (;;) {
+      const actor = this.#wakeFor(identity);
+      if (!actor.ok) return actor;
+      const result = await actor.value.connect({ ...reply, callback: new URLSearchParams(callback) });
+      // Undefined: it was being erased; the next actor of this object starts from nothing.
+      if (result !== undefined) return ok(result);
+    }
   }
 
   /** What the next sign-in must satisfy: a claims challenge, decoded JSON. */

@@ -3,13 +3,15 @@ import type { TaskType } from '../domain/task.ts';
 import { describeThrown, type RecordEvent, type TaskOutcome } from '../metrics.ts';
 import type { Ledger, LedgerTask, TaskEnd } from './ledger.ts';
 import type { Notices } from './notices.ts';
-import { decide } from './verdict.ts';
+import { backOffMs, decide } from './verdict.ts';
 
 /** Tasks under way at once; the gate limits their calls further. */
 const MOST_RUNNING = 8;
 
 /** A task that runs longer than this is looked after by the alarm: only a crash makes it so. */
 const WATCH_MS = 5_000;
+
+const MINUTE_MS = 60_000;
 
 /** What the drain is made of. */
 export interface DrainOptions {
@@ -64,6 +66,11 @@ export class Drain {
     this.#closed = true;
   }
 
+  /** The storage stayed after all. */
+  reopen(): void {
+    this.#closed = false;
+  }
+
   /** Starts every due task there is room for. Returns at once. */
   start(): void {
     if (this.#closed) return;
@@ -77,7 +84,7 @@ export class Drain {
 
   /** Never rejects: a bug in a task must not stop the others. */
   async #carryOut(task: LedgerTask): Promise<void> {
-    const { record, rearm, ledger, now, connectorId } = this.#options;
+    const { record, rearm, ledger, now, random, connectorId } = this.#options;
     try {
       await this.#attempt(task);
     } catch (thrown) {
@@ -86,7 +93,9 @@ export class Drain {
         where: `task ${task.type} of ${connectorId}`,
         detail: describeThrown(thrown),
       });
-      if (!this.#closed) ledger.postpone(task.id, task.attempts + 1, now() + 60_000);
+      const attempts = task.attempts + 1;
+      // A bug may be of the moment: tried again, ever more rarely, until the deadline.
+      if (!this.#closed) ledger.postpone(task.id, attempts, now() + MINUTE_MS + backOffMs(attempts, random));
     } finally {
       this.#running.delete(task.id);
       this.start();
@@ -109,7 +118,8 @@ export class Drain {
       return;
     }
     const outcome = await run(task);
-    if (this.#closed) return;
+    // Ended meanwhile by a disconnect or a reconnect: whoever waited has been told.
+    if (this.#closed || !ledger.isOpen(task.id)) return;
     if (outcome.ok) {
       await this.#end(task, { state: 'done', result: { ...outcome.value } }, startedAtMs);
       return;

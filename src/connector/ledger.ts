@@ -107,6 +107,12 @@ export class Ledger {
     return next ?? undefined;
   }
 
+  /** True while the task has not ended. */
+  isOpen(id: string): boolean {
+    const state = this.#find(id)?.state;
+    return state === 'accepted' || state === 'parked';
+  }
+
   /** Records the end of a task: one row. `notified`: its notice has been handed over. */
   finish(id: string, end: TaskEnd, notified: boolean, nowMs: number): void {
     this.#store.query(

@@ -3,6 +3,7 @@ import type { ConnectorState } from '../db/connectors.ts';
 import { fail, ok, type Outcome } from '../domain/failure.ts';
 import type { Agenda } from './agenda.ts';
 import { CONNECTION, readFact } from './facts.ts';
+import { Sequence } from './sequence.ts';
 import type { Store } from './store.ts';
 import type { Tokens } from './tokens.ts';
 import { backOffMs } from './verdict.ts';
@@ -55,7 +56,7 @@ export class Publication {
   /** Rises with each change, so that a write under way does not settle a later one. */
   #wanted = 0;
   #attempts = 0;
-  #last: Promise<unknown> = Promise.resolve();
+  readonly #writes = new Sequence();
 
   constructor(options: PublicationOptions) {
     this.#options = options;
@@ -69,7 +70,7 @@ export class Publication {
 
   /** Writes the row. Never rejects; false: it did not work, and is retried from the agenda. */
   saveRow(): Promise<boolean> {
-    return this.#inOrder(async () => {
+    return this.#writes.run(async () => {
       const { agenda, showcase, now, random, onError } = this.#options;
       const wanted = this.#wanted;
       try {
@@ -106,7 +107,7 @@ export class Publication {
 
   /** Puts the access token into KV, once per grant; siblings fall back to asking the actor, so a failure is let go. */
   putAccessToken({ accessToken, expiresAtMs }: { accessToken: string; expiresAtMs: number }): Promise<void> {
-    return this.#inOrder(async () => {
+    return this.#writes.run(async () => {
       const { store, keyring, showcase, now, onError, connectorId } = this.#options;
       const lifeSeconds = Math.floor((expiresAtMs - now()) / 1000);
       if (lifeSeconds < SHORTEST_KV_LIFE_S || readFact(store, CONNECTION)?.status === 'disconnected') return;
@@ -122,7 +123,7 @@ export class Publication {
 
   /** Removes the access token from KV. Never rejects; false: it did not work. */
   deleteAccessToken(): Promise<boolean> {
-    return this.#inOrder(async () => {
+    return this.#writes.run(async () => {
       try {
         await this.#options.showcase.deleteAccessToken();
         return true;
@@ -131,12 +132,6 @@ export class Publication {
         return false;
       }
     });
-  }
-
-  #inOrder<T>(write: () => Promise<T>): Promise<T> {
-    const done = this.#last.then(write);
-    this.#last = done.catch(() => undefined);
-    return done;
   }
 
   /**

@@ -1,10 +1,12 @@
 import * as z from 'zod';
 import type { Keyring } from '../crypto/keyring.ts';
 import { fail, type Failure, ok, type Outcome } from '../domain/failure.ts';
+import type { RecordEvent } from '../metrics.ts';
 import type { Send } from '../providers/http.ts';
 import type { Grant, ProviderOAuth } from '../providers/provider.ts';
 import { accountSchema, GRANT, readFact, writeFact } from './facts.ts';
 import type { Store } from './store.ts';
+import { backOffMs } from './verdict.ts';
 
 const heldGrantSchema = z.object({
   accessToken: z.string(),
@@ -38,6 +40,8 @@ export interface TokensOptions {
   /** Token calls; they do not pass the gate, and there is at most one of them. */
   send: Send;
   now: () => number;
+  random: () => number;
+  record: RecordEvent;
   /** The refresh token as the database has it, when it is another than the one tried. */
   readElsewhere: (tried: string) => Promise<Outcome<string | undefined>>;
   /** Called in the same breath as a grant is stored, with the one it replaces. */
@@ -53,9 +57,12 @@ export class Tokens {
   readonly #options: TokensOptions;
   #held: Held | undefined;
   #marginMs = LONGEST_MARGIN_MS;
-  #refreshing: Promise<Outcome<Held>> | undefined;
+  #refreshing: { outcome: Promise<Outcome<Held>>; claims: string | undefined } | undefined;
   /** A grant that the provider has declared dead: whoever meets it later is told without another call. */
   #dead: { generation: number; failure: Failure } | undefined;
+  /** The token endpoint's throttle: nobody calls it before it has passed. */
+  #refused: (Extract<Failure, { kind: 'throttled' }> & { retryAtMs: number }) | undefined;
+  #strikes = 0;
 
   constructor(options: TokensOptions) {
     this.#options = options;
@@ -75,19 +82,31 @@ export class Tokens {
    * @param claims a claims challenge that the new access token must satisfy.
    */
   async refresh(stale: Held, claims?: string): Promise<Outcome<Held>> {
-    if (this.#refreshing !== undefined) return await this.#refreshing;
+    if (this.#refreshing !== undefined) {
+      const { outcome, claims: met } = this.#refreshing;
+      const shared = await outcome;
+      // A refresh that did not carry this challenge has not met it.
+      const isEnough = !shared.ok || claims === undefined || claims === met;
+      return isEnough ? shared : await this.refresh(shared.value, claims);
+    }
     if (this.#held !== undefined && this.#held.generation > stale.generation) return ok(this.#held);
     if (this.#dead?.generation === stale.generation) return fail(this.#dead.failure);
-    this.#refreshing = this.#refresh(stale, claims).finally(() => {
+    if (this.#refused !== undefined && this.#options.now() < this.#refused.retryAtMs)
+      return fail(this.#refused);
+    const outcome = this.#refresh(stale, claims).finally(() => {
       this.#refreshing = undefined;
     });
-    return await this.#refreshing;
+    this.#refreshing = { outcome, claims };
+    return await outcome;
   }
 
-  /** Stores a grant in place of whatever was there: one row. */
-  async adopt(grant: HeldGrant): Promise<Held> {
+  /** Stores a grant in place of whatever was there, in one transaction with what `alongside` writes. */
+  async adopt(grant: HeldGrant, alongside: () => void = () => undefined): Promise<Held> {
     const sealed = await this.#seal(grant);
-    return this.#commit(grant, sealed);
+    return this.#options.store.transaction(() => {
+      alongside();
+      return this.#commit(grant, sealed);
+    });
   }
 
   /** The grant at hand, opened. Fails with `grant-revoked` when there is none. */
@@ -105,7 +124,7 @@ export class Tokens {
   }
 
   async #refresh(stale: Held, claims: string | undefined): Promise<Outcome<Held>> {
-    const { oauth, send, readElsewhere } = this.#options;
+    const { oauth, send, readElsewhere, record, connectorId } = this.#options;
     const startedWith = stale.generation;
     let refreshed = await oauth.refresh(stale.grant, send, claims);
     if (!refreshed.ok && refreshed.failure.kind === 'grant-revoked') {
@@ -125,11 +144,27 @@ export class Tokens {
     const current = this.#held;
     if (current === undefined) return fail(DISCONNECTED);
     if (current.generation !== startedWith) return ok(current);
+    this.#noteThrottle(refreshed);
+    record({
+      event: 'token-refresh',
+      connectorId,
+      outcome: refreshed.ok ? 'refreshed' : refreshed.failure.kind,
+    });
     if (refreshed.ok) return ok(this.#commit(refreshed.value, sealed));
     if (refreshed.failure.kind === 'grant-revoked') {
       this.#dead = { generation: startedWith, failure: refreshed.failure };
     }
     return refreshed;
+  }
+
+  #noteThrottle(refreshed: Outcome<unknown>): void {
+    if (refreshed.ok) this.#strikes = 0;
+    else if (refreshed.failure.kind === 'throttled') {
+      const { now, random } = this.#options;
+      this.#strikes += 1;
+      const retryAtMs = Math.max(refreshed.failure.retryAtMs ?? 0, now()) + backOffMs(this.#strikes, random);
+      this.#refused = { ...refreshed.failure, retryAtMs };
+    }
   }
 
   /** Forgets the grant in memory; what a refresh under way brings is dropped. */

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { Account } from '../../src/connector/account.ts';
 import { Gate } from '../../src/connector/gate.ts';
-import { fail, ok } from '../../src/domain/failure.ts';
+import { fail, type Failure, ok } from '../../src/domain/failure.ts';
 import type { Reply } from '../../src/providers/http.ts';
 import type { Access } from '../../src/providers/provider.ts';
 import { type Parts, withParts } from './bench.ts';
@@ -10,9 +10,13 @@ import { DARK, grantOf, REVOKED, settle, START_MS, type World } from './world.ts
 const REQUEST = { method: 'GET', url: 'https://google.invalid/calendars' };
 const REJECTED = fail({ kind: 'token-rejected' });
 
-function openAccount({ store, tokens }: Parts, { clock, script }: World) {
+function openAccount(
+  { store, tokens }: Parts,
+  { clock, script }: World,
+  obstacle: () => Failure | undefined = () => undefined,
+) {
   const gate = new Gate({ store, maxConcurrent: 4, now: clock.now, random: () => 0.5, sleep: clock.sleep });
-  return new Account({ tokens, gate, send: (request) => script.send(request), now: clock.now });
+  return new Account({ tokens, gate, send: (request) => script.send(request), now: clock.now, obstacle });
 }
 
 function reply(status: number): Reply {
@@ -20,6 +24,25 @@ function reply(status: number): Reply {
 }
 
 describe('an operation on the account', () => {
+  it('makes no further call once the grant has died or been given up', () =>
+    withParts(async (parts, world) => {
+      await parts.tokens.adopt(grantOf(1));
+      let blocked: Failure | undefined;
+      const sent: string[] = [];
+      world.script.send = ({ url }) => {
+        sent.push(url);
+        return Promise.resolve(ok(reply(200)));
+      };
+      const account = openAccount(parts, world, () => blocked);
+      const outcome = await account.use('interactive', async (access) => {
+        await access.send(REQUEST);
+        blocked = REVOKED.failure;
+        return await access.send(REQUEST);
+      });
+      expect(outcome).toEqual(REVOKED);
+      expect(sent).toHaveLength(1);
+    }));
+
   it('gets a token that has life left', () =>
     withParts(async (parts, world) => {
       await parts.tokens.adopt(grantOf(1));

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { ok } from '../../src/domain/failure.ts';
 import { ring, withConnected } from './bench-actor.ts';
-import { REVOKED, settle, START_MS, taskOf } from './world.ts';
+import { REVOKED, settle, SIGN_IN, START_MS, taskOf } from './world.ts';
 
 describe('a disconnect', () => {
   it('asked for directly leaves nothing, and no alarm', () =>
@@ -20,6 +20,24 @@ describe('a disconnect', () => {
       await settle();
       expect(world.sent.map(({ type }) => type)).toEqual(['task-completed', 'connector-disconnected']);
       expect(state.storage.sql.exec('SELECT name FROM sqlite_master').toArray()).toEqual([]);
+    }));
+
+  it('that is under way makes a sign-in wait, and leaves it to the next actor', () =>
+    withConnected(async (actor, world) => {
+      let revoked = () => {};
+      world.script.revoke = () =>
+        new Promise((resolve) => {
+          revoked = () => resolve(ok(undefined));
+        });
+      const ended = actor.disconnect();
+      await settle();
+      const connected = actor.connect(SIGN_IN);
+      await settle();
+      expect(world.calls.filter((call) => call.startsWith('exchange'))).toEqual([]);
+      revoked();
+      expect(await ended).toEqual(ok(undefined));
+      expect(await connected).toBe(undefined);
+      expect(world.calls.filter((call) => call.startsWith('exchange'))).toEqual([]);
     }));
 
   it('as a task does not wait for a person whose grant is dead', () =>

@@ -33,7 +33,13 @@ function withAvailability(
     const { clock, script, provider } = world;
     await tokens.adopt(grantOf(1));
     const gate = new Gate({ store, maxConcurrent: 4, now: clock.now, random: () => 0.5, sleep: clock.sleep });
-    const account = new Account({ tokens, gate, send: script.send, now: clock.now });
+    const account = new Account({
+      tokens,
+      gate,
+      send: script.send,
+      now: clock.now,
+      obstacle: () => undefined,
+    });
     const readings = new Map<string, CalendarReading['busy']>();
     const asked: (string[] | undefined)[] = [];
     script.readBusy = ({ calendars }) => {
@@ -115,11 +121,20 @@ describe('the answer for a task', () => {
     withAvailability(async (availability, readings, _asked, { clock }) => {
       readings.set('a', busyAt(1)).set('b', DARK);
       await availability.answerTask('t1', QUESTION, 1);
-      await clock.advance(600_000);
+      await clock.advance(240_000);
       readings.set('b', busyAt(2));
       expect(await availability.answerTask('t1', QUESTION, 2)).toMatchObject({
         value: { freshness: { asOf: '2026-11-23T08:00:00+00:00' } },
       });
+    }));
+
+  it('asks for everything anew when what it has learnt is older than five minutes', () =>
+    withAvailability(async (availability, readings, asked, { clock }) => {
+      readings.set('a', busyAt(1)).set('b', DARK);
+      await availability.answerTask('t1', QUESTION, 1);
+      await clock.advance(300_000);
+      await availability.answerTask('t1', QUESTION, 2);
+      expect(asked).toEqual([undefined, undefined]);
     }));
 
   it('keeps what it has learnt when a run fails as a whole, and shares none of it with another task', () =>

@@ -38,6 +38,8 @@ async function connected() {
       oauth: createProvider('google', config.value).oauth,
       send: () => Promise.reject(new Error('no calls')),
       now: Date.now,
+      random: Math.random,
+      record: () => {},
       readElsewhere: () => Promise.reject(new Error('no database')),
       onStored: () => {},
     });

@@ -153,6 +153,20 @@ describe('a task', () => {
       expect(clock.now()).toBeGreaterThan(START_MS + HOUR_MS / 2);
     }));
 
+  it('that was ended while it ran is not ended again', () =>
+    withDrain(async (parts, { script, sent }) => {
+      script.run = ({ id }) => {
+        const error = { code: 'reauth_required', message: 'gone', retryable: false } as const;
+        parts.ledger.finish(id, { state: 'failed', error }, false, START_MS);
+        return Promise.resolve(ok({}));
+      };
+      accept(parts, 't1');
+      parts.drain.start();
+      await settle();
+      expect(parts.ledger.report('t1', new Set())).toMatchObject({ state: 'failed' });
+      expect(sent).toEqual([]);
+    }));
+
   it('with a bug stops no other, and is tried again in a minute', () =>
     withDrain(async (parts, { script, events }) => {
       script.run = ({ id }) => (id === 'bug' ? Promise.reject(new Error('bug')) : Promise.resolve(ok({})));
@@ -161,7 +175,7 @@ describe('a task', () => {
       await settle();
       expect(parts.ledger.report('good', new Set())).toMatchObject({ state: 'done' });
       expect(parts.ledger.report('bug', new Set())).toMatchObject({ state: 'accepted', attempts: 1 });
-      expect(parts.drain.nextAt()).toBe(START_MS + 60_000);
+      expect(parts.drain.nextAt()).toBe(START_MS + 60_500);
       expect(events).toContainEqual(expect.objectContaining({ event: 'error', detail: 'Error: bug' }));
     }));
 });

@@ -52,6 +52,53 @@ describe('a token', () => {
     }));
 });
 
+describe('a refresh', () => {
+  it('that carried no claims does not meet a challenge: another one does', () =>
+    withParts(async ({ tokens }, { calls }) => {
+      const first = await tokens.adopt(grantOf(1));
+      const [plain, challenged, alike] = await Promise.all([
+        tokens.refresh(first),
+        tokens.refresh(first, '{"acrs":1}'),
+        tokens.refresh(first, '{"acrs":1}'),
+      ]);
+      expect(plain).toMatchObject({ value: { generation: 2 } });
+      expect(challenged).toMatchObject({ value: { generation: 3 } });
+      expect(alike).toEqual(challenged);
+      expect(calls).toEqual(['refresh refresh-1', 'refresh refresh-2']);
+    }));
+
+  it('that the token endpoint throttles is not tried again before its time, and then ever more rarely', () =>
+    withParts(async ({ tokens }, { clock, calls, script }) => {
+      const held = await tokens.adopt(grantOf(1));
+      const throttle = { kind: 'throttled', scope: 'app' } as const;
+      script.refresh = () => Promise.resolve(fail({ ...throttle, retryAtMs: clock.now() + 10_000 }));
+      await tokens.refresh(held);
+      expect(await tokens.refresh(held)).toEqual(fail({ ...throttle, retryAtMs: START_MS + 10_500 }));
+      await clock.advance(10_499);
+      await tokens.refresh(held);
+      expect(calls).toHaveLength(1);
+      await clock.advance(1);
+      expect(await tokens.refresh(held)).toMatchObject({ failure: { kind: 'throttled' } });
+      expect(await tokens.refresh(held)).toEqual(
+        fail({ ...throttle, retryAtMs: START_MS + 10_500 + 11_000 }),
+      );
+      expect(calls).toHaveLength(2);
+    }));
+
+  it('is noted for the operator, however it ends', () =>
+    withParts(async ({ tokens }, { script, events }) => {
+      const held = await tokens.adopt(grantOf(1));
+      script.refresh = () => Promise.resolve(DARK);
+      await tokens.refresh(held);
+      script.refresh = () => Promise.resolve(ok(grantOf(2)));
+      await tokens.refresh(held);
+      expect(events).toMatchObject([
+        { event: 'token-refresh', outcome: 'unavailable' },
+        { event: 'token-refresh', outcome: 'refreshed' },
+      ]);
+    }));
+});
+
 describe('the stored grant', () => {
   it('is the rotated one before anybody can use it', () =>
     withParts(async ({ tokens, store, stored }, { clock }) => {

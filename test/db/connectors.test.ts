@@ -52,11 +52,11 @@ describe('a connector in the database', () => {
     });
   });
 
-  it('is not made twice under one id', async () => {
+  it('is made once under one id, and keeps its person', async () => {
     const id = await addConnector();
-    await expect(insertConnector(env.DB, { id, userId: 'eve', provider: 'google' }, NOW_MS)).rejects.toThrow(
-      /UNIQUE/,
-    );
+    const before = await findConnector(env.DB, id);
+    await insertConnector(env.DB, { id, userId: 'eve', provider: 'google' }, LATER_MS);
+    expect(await findConnector(env.DB, id)).toEqual(before);
   });
 
   it('shows what its actor says of itself', async () => {
