@@ -23,7 +23,8 @@ export default defineConfig({
           }),
         ],
         root,
-        test: { name: 'unit', include: ['test/**/*.test.ts'], exclude: inNode },
+        // One worker for all files, which starts in a tenth of the time: every test uses ids of its own.
+        test: { name: 'unit', isolate: false, include: ['test/**/*.test.ts'], exclude: inNode },
       },
       { root, test: { name: 'sandbox', include: ['test/sandbox/**/*.test.ts'] } },
       {
