@@ -1,3 +1,5 @@
+import { readConfig } from './config.ts';
+import { describeFailure } from './domain/failure.ts';
 import { handleRequest } from './http/router.ts';
 import { logEvent } from './metrics.ts';
 import { consumeTasks } from './queue-consumer.ts';
@@ -6,16 +8,21 @@ import { sweep } from './scheduled.ts';
 export { ConnectorDO } from './connector/connector-do.ts';
 
 const now = () => Date.now();
+const randomBytes = (length: number) => crypto.getRandomValues(new Uint8Array(length));
 
 export default {
   fetch: (request, env) =>
     handleRequest(request, {
       env,
       now,
-      randomBytes: (length) => crypto.getRandomValues(new Uint8Array(length)),
+      randomBytes,
       randomId: () => crypto.randomUUID(),
       record: logEvent,
     }),
   queue: (batch, env) => consumeTasks(batch, { env, now, record: logEvent }),
-  scheduled: (_, env) => sweep(env, now()),
+  async scheduled(_, env) {
+    const config = readConfig(env, randomBytes);
+    if (config.ok) await sweep(env, config.value.keyring, now());
+    else logEvent({ event: 'error', where: 'cron', detail: describeFailure(config.failure).message });
+  },
 } satisfies ExportedHandler<Env>;

@@ -16,8 +16,9 @@ export type MetricEvent =
     }
   | { event: 'token-refresh'; connectorId: string; outcome: string }
   | { event: 'connect'; connectorId: string; provider: string; outcome: string }
+  | { event: 'suspend'; connectorId: string; provider: string; status: string }
   | { event: 'disconnect'; connectorId: string; provider: string; revoked: boolean }
-  | { event: 'message-refused'; messageId: string; code: ErrorCode; detail: string }
+  | { event: 'message-refused'; messageId: string; taskId: string; code: ErrorCode; detail: string }
   | { event: 'error'; where: string; detail: string };
 
 /** Takes events; never throws. */

@@ -59,7 +59,7 @@ async function handOver(connectorId: string, group: Delivery[], options: Consume
     // The actor could not even look at them (its configuration is broken): nothing is lost by waiting.
     const { message } = describeFailure(outcome.failure);
     options.record({ event: 'error', where: `hand-off to ${connectorId}`, detail: message });
-    for (const delivery of group) delivery.message.retry();
+    for (const delivery of group) retryLater(delivery.message);
     return;
   }
   for (const [index, { message, task }] of group.entries()) {
@@ -81,7 +81,7 @@ async function handOver(connectorId: string, group: Delivery[], options: Consume
         break;
       case undefined:
         // Nobody answers for this one: acknowledging it would lose it.
-        message.retry();
+        retryLater(message);
     }
   }
 }
@@ -96,7 +96,7 @@ async function tryHandOff<T>(
     return await step();
   } catch (thrown) {
     record({ event: 'error', where: 'hand-off of tasks', detail: describeThrown(thrown) });
-    for (const { message } of group) message.retry();
+    for (const { message } of group) retryLater(message);
     return undefined;
   }
 }
@@ -109,8 +109,8 @@ async function refuse(
   options: ConsumerOptions,
 ): Promise<void> {
   const { now, record } = options;
-  record({ event: 'message-refused', messageId: message.id, code, detail });
   const { id, type, connectorId } = nameTask(message.body);
+  record({ event: 'message-refused', messageId: message.id, taskId: id ?? message.id, code, detail });
   const notice: Notice = {
     type: 'task-failed',
     connectorId: connectorId ?? '',
@@ -134,6 +134,11 @@ function disconnected({ id, type, connectorId }: Delivery['task'], { now }: Cons
   };
 }
 
+/** Has a message delivered again, ever later: a fault may last, and deliveries are few. */
+function retryLater(message: Message): void {
+  message.retry({ delaySeconds: Math.min(3_600, 10 * 4 ** (message.attempts - 1)) });
+}
+
 /** Sends the notice that a message ends in, and acknowledges the message once it is out. */
 async function tell(message: Message, notice: Notice, { env, record }: ConsumerOptions): Promise<void> {
   try {
@@ -141,7 +146,7 @@ async function tell(message: Message, notice: Notice, { env, record }: ConsumerO
     message.ack();
   } catch (thrown) {
     record({ event: 'error', where: 'report of a message', detail: describeThrown(thrown) });
-    message.retry();
+    retryLater(message);
   }
 }
 

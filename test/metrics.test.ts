@@ -12,6 +12,7 @@ describe('logging an event', () => {
     const refused = {
       event: 'message-refused',
       messageId: 'm-1',
+      taskId: 't-1',
       code: 'not_found',
       detail: 'two\r\nlines',
     } as const;

@@ -133,7 +133,7 @@ describe('a message that can be no task', () => {
       },
     ]);
     expect(events).toEqual([
-      { event: 'message-refused', messageId: 'm1', code: 'invalid_request', detail: message },
+      { event: 'message-refused', messageId: 'm1', taskId: 'bad', code: 'invalid_request', detail: message },
     ]);
   });
 

@@ -26,15 +26,17 @@ export class Account {
   }
 
   /**
-   * Runs an operation with access to the account. When the provider rejects the token, the token is
-   * refreshed once and the operation runs once more.
+   * Runs an operation with access to the account. When the provider rejects the token, or says that a
+   * permission is missing, the token is refreshed once (which also brings the scopes up to date) and
+   * the operation runs once more.
    */
   async use<T>(lane: Lane, operate: (access: Access) => Promise<Outcome<T>>): Promise<Outcome<T>> {
     const held = await this.#options.tokens.current();
     if (!held.ok) return held;
     const first = await this.#run(lane, held.value, operate);
-    if (first.ok || first.failure.kind !== 'token-rejected') return first;
-    const { claims } = first.failure;
+    if (first.ok || !['token-rejected', 'consent-missing'].includes(first.failure.kind)) return first;
+    const claims = first.failure.kind === 'token-rejected' ? first.failure.claims : undefined;
+    // A grant that has come meanwhile (a reconnect) is taken as it is: the failure was of the old one.
     const refreshed = await this.#options.tokens.refresh(held.value, claims);
     if (!refreshed.ok) {
       // Only the person can meet this challenge: it is kept for their next sign-in.

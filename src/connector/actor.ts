@@ -13,7 +13,7 @@ import type { Provider } from '../providers/provider.ts';
 import { Account } from './account.ts';
 import { Agenda, type Duty } from './agenda.ts';
 import { Availability } from './availability.ts';
-import { Connection, type ConnectRequest, type ConnectResult } from './connection.ts';
+import { Connection, type ConnectRequest, type ConnectResult, type SignInHints } from './connection.ts';
 import { Drain } from './drain.ts';
 import { Erasure } from './erasure.ts';
 import { CONNECTION, type Identity, LAST_USE, readFact, writeFact } from './facts.ts';
@@ -92,7 +92,7 @@ export class Actor {
     const agenda = this.#agenda;
     this.#ledger = new Ledger(store);
     const ledger = this.#ledger;
-    this.#notices = new Notices({ ...shared, agenda, ledger, send: parts.sendNotices });
+    this.#notices = new Notices({ ...shared, agenda, ledger, onError, send: parts.sendNotices });
     const notices = this.#notices;
     this.#publication = new Publication({ ...shared, agenda, onError, tokens: () => this.#tokens });
     const publication = this.#publication;
@@ -101,6 +101,7 @@ export class Actor {
       oauth: provider.oauth,
       readElsewhere: (tried) => publication.readElsewhere(tried),
       onStored: (stored, replaced) => this.#grantStored(stored, replaced),
+      onResealed: () => this.#publish(),
     });
     const tokens = this.#tokens;
     const gate = new Gate({
@@ -189,9 +190,15 @@ export class Actor {
     return result;
   }
 
-  /** The claims challenge that the next sign-in must satisfy, decoded JSON. */
-  claims(): string | undefined {
-    return this.#connection.claims();
+  /** Makes sure that what is sealed is sealed with the current key. */
+  async reseal(): Promise<void> {
+    await this.#tokens.load();
+    await this.#arm();
+  }
+
+  /** What the next sign-in should ask for, and must satisfy. */
+  signInHints(): SignInHints {
+    return this.#connection.signInHints();
   }
 
   /** Ends the connection: withdrawn at the provider and erased here. */
@@ -288,17 +295,26 @@ export class Actor {
 
   /** In the same breath as the grant is stored: what else must follow from it. */
   #grantStored(stored: HeldGrant, replaced: HeldGrant | undefined): void {
-    const { now, random } = this.#parts;
+    const { store, now, random } = this.#parts;
+    const connection = readFact(store, CONNECTION);
+    const spell = (scopes: readonly string[]) => scopes.toSorted().join(' ');
+    if (connection !== undefined && spell(connection.scopes) !== spell(stored.scopes)) {
+      writeFact(store, CONNECTION, { ...connection, scopes: stored.scopes });
+    }
     const leadMs = Math.min(LONGEST_LEAD_MS, (stored.expiresAtMs - now()) / 10);
     // Spread, so that connectors made together are not refreshed together.
     // Never at once: a token that lives for seconds is refreshed on demand.
     const dueAtMs = Math.max(stored.expiresAtMs - leadMs * (1 + random()), now() + MINUTE_MS);
     this.#agenda.schedule('refresh-token', dueAtMs);
     if (replaced !== undefined && replaced.refreshToken !== stored.refreshToken) {
-      this.#publication.note();
-      void this.#publication.saveRow();
+      this.#publish();
     }
     void this.#publication.putAccessToken(stored);
+  }
+
+  #publish(): void {
+    this.#publication.note();
+    void this.#publication.saveRow();
   }
 
   #markUse(): void {

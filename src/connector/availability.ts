@@ -34,8 +34,10 @@ export class Availability {
 
   /** The answer for a caller who waits: a calendar that cannot be read is `unavailable` in it. */
   async answer(question: AvailabilityQuestion): Promise<Outcome<AvailabilityAnswer>> {
+    // The instant before the first call: what happened while the provider was read is not in the answer.
+    const asOfMs = this.#options.now();
     const report = await this.#read(question, 'interactive');
-    return report.ok ? ok(answerQuestion(question, report.value, this.#options.now())) : report;
+    return report.ok ? ok(answerQuestion(question, report.value, asOfMs)) : report;
   }
 
   /** The answer for a task in its `run`th run: fails while a calendar is missing that may yet be read. */
@@ -46,14 +48,14 @@ export class Availability {
   ): Promise<Outcome<AvailabilityAnswer>> {
     const learnt = this.#recall(taskId);
     const missing = learnt?.report.calendars.filter(isWorthRetrying).map(({ id }) => id);
+    // The answer is as old as its oldest part.
+    const asOfMs = learnt?.asOfMs ?? this.#options.now();
     const read = await this.#read(
       missing === undefined ? question : { ...question, calendars: missing },
       'background',
     );
-    if (!read.ok) return read;
-    const report = learnt === undefined ? read.value : combine(learnt.report, read.value);
-    // The answer is as old as its oldest part.
-    const asOfMs = learnt?.asOfMs ?? this.#options.now();
+    if (!read.ok && (learnt === undefined || run < MOST_RUNS)) return read;
+    const report = combine(learnt?.report, read.ok ? read.value : undefined);
     const gap = report.calendars.find(isWorthRetrying);
     if (gap !== undefined && !gap.busy.ok && run < MOST_RUNS) {
       this.#learnt.set(taskId, { report, asOfMs });
@@ -85,8 +87,9 @@ function isWorthRetrying({ busy }: BusyReport['calendars'][number]): boolean {
   return !busy.ok && describeFailure(busy.failure).retryable;
 }
 
-/** `earlier` with what `later` says of the calendars that it was asked for again. */
-function combine(earlier: BusyReport, later: BusyReport): BusyReport {
+/** `earlier` with what `later` says of the calendars that it was asked for again; at least one is there. */
+function combine(earlier: BusyReport | undefined, later: BusyReport | undefined): BusyReport {
+  if (earlier === undefined || later === undefined) return earlier ?? later ?? { calendars: [] };
   const workingHours = earlier.workingHours ?? later.workingHours;
   return {
     calendars: earlier.calendars.map(

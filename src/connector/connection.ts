@@ -30,6 +30,12 @@ export type ConnectResult =
   | { status: 'connected' }
   | { status: 'error'; code: 'refresh_token_missing' | 'account_mismatch' | ErrorCode };
 
+/** What a reconnect takes over: the scopes that were asked for, and a claims challenge (decoded JSON) to satisfy. */
+export interface SignInHints {
+  scopes?: string[];
+  claims?: string;
+}
+
 /** An alert about the same trouble is not repeated within this time. */
 const ALERT_PAUSE_MS = 60 * 60 * 1000;
 
@@ -70,7 +76,7 @@ export class Connection {
       case 'active':
         return undefined;
       case 'consent_missing':
-        return { kind: 'consent-missing', scopes: [] };
+        return { kind: 'consent-missing', scopes: this.#missingScopes(connection) };
       case 'reauth_required':
         return { kind: 'grant-revoked', detail: 'the provider no longer accepts the grant' };
       case 'pending':
@@ -116,15 +122,16 @@ export class Connection {
     }
     const { refreshToken } = grant;
     if (refreshToken === undefined) return { status: 'error', code: 'refresh_token_missing' };
-    await this.#establish({ ...grant, refreshToken });
+    await this.#establish({ ...grant, refreshToken }, request.scopes);
     return { status: 'connected' };
   }
 
-  async #establish(grant: HeldGrant): Promise<void> {
+  async #establish(grant: HeldGrant, askedScopes: string[]): Promise<void> {
     const { store, identity, tokens, ledger, agenda, publication, notices, now } = this.#options;
     await tokens.adopt(grant, () => {
       writeFact(store, IDENTITY, identity);
-      writeFact(store, CONNECTION, { status: 'active', account: grant.account, scopes: grant.scopes });
+      const { account, scopes } = grant;
+      writeFact(store, CONNECTION, { status: 'active', account, scopes, askedScopes });
       forgetFact(store, ERASURE);
       agenda.strike('erase');
       // A disconnect that was not carried out is overtaken: it must not end what has just begun.
@@ -146,7 +153,7 @@ export class Connection {
         this.#suspend('reauth_required', failure);
         return;
       case 'consent-missing':
-        this.#suspend('consent_missing', failure);
+        this.#noticeMissingConsent();
         return;
       case 'misconfigured':
       case 'rejected':
@@ -162,9 +169,25 @@ export class Connection {
     }
   }
 
+  /**
+   * A 403 for a permission: the scopes are checked. What was asked for and is no longer granted
+   * suspends the connection; a call that needs more than was ever asked for, or a calendar that the
+   * person may not read, is no fault of the grant: its caller is told, and nobody else.
+   */
+  #noticeMissingConsent(): void {
+    const connection = readFact(this.#options.store, CONNECTION);
+    if (connection?.status !== 'active') return;
+    const failure = { kind: 'consent-missing', scopes: this.#missingScopes(connection) } as const;
+    if (failure.scopes.length > 0) this.#suspend('consent_missing', failure);
+  }
+
+  #missingScopes({ askedScopes, scopes }: ConnectionState): string[] {
+    return this.#options.provider.oauth.missingScopes(askedScopes, scopes);
+  }
+
   /** No further calls until the person has connected again. */
   #suspend(status: 'reauth_required' | 'consent_missing', failure: Failure): void {
-    const { store, agenda, publication, notices } = this.#options;
+    const { store, agenda, publication, notices, record, identity } = this.#options;
     const connection = readFact(store, CONNECTION);
     if (connection?.status !== 'active') return;
     const claims = failure.kind === 'token-rejected' ? failure.claims : undefined;
@@ -175,9 +198,11 @@ export class Connection {
       publication.note();
     });
     notices.post({ type: 'connector-needs-reauth', error: describeFailure(failure) });
+    record({ event: 'suspend', connectorId: identity.connectorId, provider: identity.provider, status });
     void publication.saveRow();
   }
 
+  /** Tells the operator of a failure, unless the same was told lately. */
   #alert(failure: Failure): void {
     const { notices, now } = this.#options;
     const error = describeFailure(failure);
@@ -187,9 +212,13 @@ export class Connection {
     notices.post({ type: 'operator-alert', error });
   }
 
-  /** What the next sign-in must satisfy, decoded JSON; undefined when nothing special. */
-  claims(): string | undefined {
-    return readFact(this.#options.store, CONNECTION)?.claims;
+  /** What the next sign-in should ask for, and must satisfy. */
+  signInHints(): SignInHints {
+    const connection = readFact(this.#options.store, CONNECTION);
+    return {
+      ...(connection !== undefined && { scopes: connection.askedScopes }),
+      ...(connection?.claims !== undefined && { claims: connection.claims }),
+    };
   }
 }
 

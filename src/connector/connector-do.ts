@@ -1,6 +1,7 @@
 import { DurableObject } from 'cloudflare:workers';
 import { type Config, readConfig } from '../config.ts';
-import { findConnector, saveConnectorState } from '../db/connectors.ts';
+import { findConnector, hasSibling, saveConnectorState } from '../db/connectors.ts';
+import { dropOAuthStates } from '../db/oauth-state.ts';
 import type { AvailabilityAnswer, AvailabilityQuestion } from '../domain/availability.ts';
 import { type Failure, fail, ok, type Outcome } from '../domain/failure.ts';
 import type { CalendarTask, TaskReport } from '../domain/task.ts';
@@ -8,13 +9,16 @@ import { logEvent } from '../metrics.ts';
 import { createProvider } from '../providers/index.ts';
 import type { SignInReply } from '../providers/provider.ts';
 import { Actor, type Submission } from './actor.ts';
-import type { ConnectResult } from './connection.ts';
+import type { ConnectResult, SignInHints } from './connection.ts';
 import { IDENTITY, type Identity, readFact } from './facts.ts';
 import type { Showcase } from './publication.ts';
 import { hasSchema, migrate } from './schema.ts';
 import type { Store } from './store.ts';
 
 const NOT_CONNECTED: Failure = { kind: 'grant-revoked', detail: 'no account is connected' };
+
+/** The longest a database or a queue may keep an actor waiting. */
+const PATIENCE_MS = 15_000;
 
 /** A sign-in's return as it crosses RPC: the callback's query is text. */
 export interface SignInCall extends Omit<SignInReply, 'callback'> {
@@ -74,10 +78,16 @@ export class ConnectorDO extends DurableObject {
     }
   }
 
-  /** What the next sign-in must satisfy: a claims challenge, decoded JSON. */
-  claims(): Outcome<string | undefined> {
+  /** Makes sure that what is sealed here is sealed with the current key; opening it is enough. */
+  async reseal(): Promise<void> {
     const actor = this.#wake();
-    return actor.ok ? ok(actor.value?.claims()) : actor;
+    if (actor.ok) await actor.value?.reseal();
+  }
+
+  /** What the next sign-in should ask for, and must satisfy. */
+  signInHints(): Outcome<SignInHints> {
+    const actor = this.#wake();
+    return actor.ok ? ok(actor.value?.signInHints() ?? {}) : actor;
   }
 
   /** Ends the connection: withdrawn at the provider, and nothing left here. */
@@ -141,7 +151,7 @@ export class ConnectorDO extends DurableObject {
       random: () => Math.random(),
       sleep: (ms) => scheduler.wait(ms),
       sendNotices: async (notices) => {
-        await this.env.Q_NOTIFY.sendBatch(notices.map((body) => ({ body })));
+        await inTime(this.env.Q_NOTIFY.sendBatch(notices.map((body) => ({ body }))));
       },
       record: logEvent,
       wipe: async () => {
@@ -152,16 +162,28 @@ export class ConnectorDO extends DurableObject {
     });
   }
 
-  #showcase({ connectorId }: Identity): Showcase {
+  #showcase({ connectorId, provider }: Identity): Showcase {
     const { DB, KV_OAUTH } = this.env;
     const key = accessTokenKey(connectorId);
     return {
-      saveRow: (state) => saveConnectorState(DB, connectorId, state, Date.now()),
-      readSealedToken: async () => (await findConnector(DB, connectorId))?.refresh_token_enc ?? undefined,
-      putAccessToken: (sealed, lifeSeconds) => KV_OAUTH.put(key, sealed, { expirationTtl: lifeSeconds }),
-      deleteAccessToken: () => KV_OAUTH.delete(key),
+      saveRow: (state) => inTime(saveConnectorState(DB, connectorId, state, Date.now())),
+      readSealedToken: async () =>
+        (await inTime(findConnector(DB, connectorId)))?.refresh_token_enc ?? undefined,
+      putAccessToken: (sealed, lifeSeconds) =>
+        inTime(KV_OAUTH.put(key, sealed, { expirationTtl: lifeSeconds })),
+      deleteAccessToken: () => inTime(KV_OAUTH.delete(key)),
+      dropSignIns: () => inTime(dropOAuthStates(DB, connectorId)),
+      hasSibling: ({ id, tenantId }) => inTime(hasSibling(DB, connectorId, { provider, id, tenantId })),
     };
   }
+}
+
+/** `outcome`, or a throw when it takes longer than a database or a queue may keep an actor waiting. */
+function inTime<T>(outcome: Promise<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => reject(new Error(`no answer within ${PATIENCE_MS} ms`)), PATIENCE_MS);
+    outcome.then(resolve, reject).finally(() => clearTimeout(timer));
+  });
 }
 
 /** Where KV_OAUTH keeps a connector's sealed access token. */

@@ -1,4 +1,4 @@
-import { describeFailure, type Failure, type Outcome } from '../domain/failure.ts';
+import { describeFailure, type Failure, type Outcome, type TaskError } from '../domain/failure.ts';
 import type { TaskType } from '../domain/task.ts';
 import { describeThrown, type RecordEvent, type TaskOutcome } from '../metrics.ts';
 import type { Ledger, LedgerTask, TaskEnd } from './ledger.ts';
@@ -12,6 +12,14 @@ const MOST_RUNNING = 8;
 const WATCH_MS = 5_000;
 
 const MINUTE_MS = 60_000;
+
+/** What a row of the ledger holds, in characters, with room to spare (the platform: 2 MB). */
+const LONGEST_RESULT = 1_000_000;
+const TOO_LONG: TaskError = {
+  code: 'invalid_request',
+  message: 'The answer is too long to keep: ask for a shorter range or fewer calendars.',
+  retryable: false,
+};
 
 /** What the drain is made of. */
 export interface DrainOptions {
@@ -109,8 +117,9 @@ export class Drain {
     const blocked = obstacle(task);
     const attempts = task.attempts + 1;
     if (startedAtMs >= task.deadlineMs) {
-      const failure = blocked ?? { kind: 'unavailable', ambiguous: false };
-      await this.#end(task, { state: 'failed', error: describeFailure(failure) }, startedAtMs);
+      const { code, message } = describeFailure(blocked ?? { kind: 'unavailable', ambiguous: false });
+      const error = { code, message: `The deadline has passed. ${message}`, retryable: false };
+      await this.#end(task, { state: 'failed', error }, startedAtMs);
       return;
     }
     if (blocked !== undefined) {
@@ -120,6 +129,10 @@ export class Drain {
     const outcome = await run(task);
     // Ended meanwhile by a disconnect or a reconnect: whoever waited has been told.
     if (this.#closed || !ledger.isOpen(task.id)) return;
+    if (outcome.ok && JSON.stringify(outcome.value).length > LONGEST_RESULT) {
+      await this.#end(task, { state: 'failed', error: TOO_LONG }, startedAtMs);
+      return;
+    }
     if (outcome.ok) {
       await this.#end(task, { state: 'done', result: { ...outcome.value } }, startedAtMs);
       return;
@@ -132,6 +145,12 @@ export class Drain {
         this.#note(task, 'retry', startedAtMs);
         return;
       case 'park':
+        // Where nothing stands in the way of the connection, no reconnect would ever wake the task: the
+        // permission that is missing is this task's own matter.
+        if (outcome.failure.kind === 'consent-missing' && obstacle(task) === undefined) {
+          await this.#end(task, { state: 'failed', error: describeFailure(outcome.failure) }, startedAtMs);
+          return;
+        }
         ledger.park(task.id, attempts);
         this.#note(task, 'parked', startedAtMs);
         return;

@@ -7,13 +7,16 @@ import type { Drain } from './drain.ts';
 import { CONNECTION, ERASURE, type Identity, readFact, writeFact } from './facts.ts';
 import type { Ledger, TaskEnd } from './ledger.ts';
 import type { Notices } from './notices.ts';
-import type { Publication } from './publication.ts';
+import type { Publication, Showcase } from './publication.ts';
 import type { Store } from './store.ts';
-import type { Tokens } from './tokens.ts';
+import type { HeldGrant, Tokens } from './tokens.ts';
 import { backOffMs } from './verdict.ts';
 
 /** How long the provider is asked to take the grant back before it is erased here all the same. */
 const LONGEST_MS = 24 * 60 * 60 * 1000;
+
+/** How long the erasure may take before the agenda goes on with it. */
+const WATCH_MS = 30_000;
 
 /** What an erasure is made of. `send` is ungated; `wipe` deletes the actor's storage. */
 export interface ErasureOptions {
@@ -26,6 +29,7 @@ export interface ErasureOptions {
   drain: Drain;
   oauth: ProviderOAuth;
   publication: Publication;
+  showcase: Showcase;
   send: Send;
   now: () => number;
   random: () => number;
@@ -53,9 +57,9 @@ export class Erasure {
       if (connection !== undefined) writeFact(store, CONNECTION, { ...connection, status: 'disconnected' });
       if (readFact(store, ERASURE) === undefined) writeFact(store, ERASURE, { sinceMs: now(), attempts: 0 });
       publication.note();
-      agenda.schedule('erase', now());
+      agenda.schedule('erase', now() + WATCH_MS);
     });
-    const closed = (await publication.saveRow()) && (await publication.deleteAccessToken());
+    const closed = (await publication.saveRow()) && (await publication.withdraw());
     return closed ? ok(undefined) : fail({ kind: 'unavailable', ambiguous: false });
   }
 
@@ -70,7 +74,7 @@ export class Erasure {
   }
 
   async #proceed(): Promise<void> {
-    const { identity, store, ledger, tokens, notices, drain, oauth, send, now, record, wipe } = this.#options;
+    const { identity, store, ledger, tokens, notices, drain, now, record, wipe } = this.#options;
     const begun = readFact(store, ERASURE);
     if (begun === undefined) return;
     // Whoever connects again meanwhile keeps what they have brought: looked at after every wait.
@@ -79,8 +83,9 @@ export class Erasure {
     if (!closed.ok) return this.#putOff('the database did not answer');
     const held = await tokens.load();
     if (!stands()) return;
-    const revoked = held.ok ? await oauth.revoke(held.value.grant.refreshToken, send) : ok(undefined);
-    if (!revoked.ok && describeFailure(revoked.failure).retryable && now() - begun.sinceMs < LONGEST_MS) {
+    const patient = now() - begun.sinceMs < LONGEST_MS;
+    const revoked = held.ok ? await this.#revoke(held.value.grant) : ok(undefined);
+    if (!revoked.ok && describeFailure(revoked.failure).retryable && patient) {
       return this.#putOff(`revoke: ${revoked.failure.kind}`);
     }
     if (!stands()) return;
@@ -97,7 +102,12 @@ export class Erasure {
           : { state: 'failed', error };
       ledger.finish(id, end, false, now());
     }
-    await notices.sendLast({ type: 'connector-disconnected' });
+    try {
+      await notices.sendLast({ type: 'connector-disconnected' });
+    } catch (thrown) {
+      // What the person wants erased does not wait for ever for a queue.
+      if (patient) throw thrown;
+    }
     if (!stands()) return;
     drain.close();
     tokens.forget();
@@ -108,6 +118,15 @@ export class Erasure {
       provider: identity.provider,
       revoked: revoked.ok,
     });
+  }
+
+  /**
+   * Withdraws the grant, unless another connector lives on it: a provider withdraws what the person has
+   * granted to the app as a whole.
+   */
+  async #revoke({ account, refreshToken }: HeldGrant): Promise<Outcome<void>> {
+    const { showcase, oauth, send } = this.#options;
+    return (await showcase.hasSibling(account)) ? ok(undefined) : await oauth.revoke(refreshToken, send);
   }
 
   #putOff(why: string): void {

@@ -30,6 +30,8 @@ const connectionSchema = z.object({
   account: accountSchema,
   /** As granted, in the provider's spelling. */
   scopes: z.array(z.string()),
+  /** As asked for at the sign-in. */
+  askedScopes: z.array(z.string()),
   /** A claims challenge to satisfy at the next sign-in. */
   claims: z.exactOptional(z.string()),
 });

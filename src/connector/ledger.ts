@@ -113,10 +113,11 @@ export class Ledger {
     return state === 'accepted' || state === 'parked';
   }
 
-  /** Records the end of a task: one row. `notified`: its notice has been handed over. */
+  /** Records the end of a task that has not ended yet: one row. `notified`: its notice has been handed over. */
   finish(id: string, end: TaskEnd, notified: boolean, nowMs: number): void {
     this.#store.query(
-      'UPDATE task SET state = ?, outcome = ?, notified = ?, finished_at = ?, attempts = attempts + 1 WHERE id = ?',
+      `UPDATE task SET state = ?, outcome = ?, notified = ?, finished_at = ?, attempts = attempts + 1
+       WHERE id = ? AND state IN ('accepted', 'parked')`,
       end.state,
       JSON.stringify(end),
       notified ? 1 : 0,

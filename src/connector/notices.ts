@@ -3,7 +3,9 @@ import type { Notice } from '../domain/notice.ts';
 import type { Agenda } from './agenda.ts';
 import type { Ledger, TaskEnd } from './ledger.ts';
 import type { Store } from './store.ts';
+import { backOffMs } from './verdict.ts';
 
+/** A notice that the queue did not take is sent again after so long, and then ever more rarely. */
 const RETRY_MS = 15_000;
 
 /** What the queue takes in one call: so many messages, and with some room to spare so many bytes. */
@@ -21,6 +23,8 @@ export interface NoticesOptions {
   ledger: Ledger;
   connectorId: string;
   now: () => number;
+  random: () => number;
+  onError: (where: string, thrown: unknown) => void;
   send: (notices: Notice[]) => Promise<void>;
 }
 
@@ -31,6 +35,7 @@ export interface NoticesOptions {
 export class Notices {
   readonly #options: NoticesOptions;
   #flushing: Promise<void> | undefined;
+  #attempts = 0;
 
   constructor(options: NoticesOptions) {
     this.#options = options;
@@ -53,8 +58,8 @@ export class Notices {
     try {
       await this.#options.send([this.#composeEnd(taskId, taskType, end)]);
       return true;
-    } catch {
-      this.#options.agenda.schedule('send-notices', this.#options.now() + RETRY_MS);
+    } catch (thrown) {
+      this.#putOff(thrown);
       return false;
     }
   }
@@ -75,7 +80,7 @@ export class Notices {
   }
 
   async #flush(): Promise<void> {
-    const { store, agenda, ledger, now, send } = this.#options;
+    const { store, agenda, ledger, send } = this.#options;
     try {
       for (;;) {
         const rows = rowsSchema.parse(store.query('SELECT seq, body FROM notice ORDER BY seq LIMIT 50'));
@@ -91,9 +96,17 @@ export class Notices {
         ledger.markNotified(ends.slice(0, Math.max(0, batch.length - rows.length)).map(({ id }) => id));
       }
       agenda.strike('send-notices');
-    } catch {
-      agenda.schedule('send-notices', now() + RETRY_MS);
+      this.#attempts = 0;
+    } catch (thrown) {
+      this.#putOff(thrown);
     }
+  }
+
+  #putOff(thrown: unknown): void {
+    const { agenda, now, random, onError } = this.#options;
+    onError('send notices', thrown);
+    this.#attempts += 1;
+    agenda.schedule('send-notices', now() + RETRY_MS + backOffMs(this.#attempts, random));
   }
 
   #composeEnd(taskId: string, taskType: string, end: TaskEnd): Notice {

@@ -1,12 +1,16 @@
 import type { Keyring } from '../crypto/keyring.ts';
 import type { ConnectorState } from '../db/connectors.ts';
 import { fail, ok, type Outcome } from '../domain/failure.ts';
+import type { Account } from '../providers/provider.ts';
 import type { Agenda } from './agenda.ts';
 import { CONNECTION, readFact } from './facts.ts';
 import { Sequence } from './sequence.ts';
 import type { Store } from './store.ts';
 import type { Tokens } from './tokens.ts';
 import { backOffMs } from './verdict.ts';
+
+/** How long a write may take before the agenda makes it again. */
+const WATCH_MS = 30_000;
 
 /** Workers KV keeps nothing for less than this. */
 const SHORTEST_KV_LIFE_S = 60;
@@ -20,6 +24,10 @@ export interface Showcase {
   /** The sealed access token for sibling Workers, until it expires. */
   putAccessToken(sealed: string, lifeSeconds: number): Promise<void>;
   deleteAccessToken(): Promise<void>;
+  /** Removes the sign-ins under way, so that none connects again what is being disconnected. */
+  dropSignIns(): Promise<void>;
+  /** Whether another connector is connected to the same account. */
+  hasSibling(account: Account): Promise<boolean>;
 }
 
 const NOTHING_HELD: ConnectorState = {
@@ -65,7 +73,8 @@ export class Publication {
   /** The state has changed: notes (in the caller's transaction) that the row is due. */
   note(): void {
     this.#wanted += 1;
-    this.#options.agenda.schedule('publish', this.#options.now());
+    // Written at once by whoever notes it; the agenda looks after it when that does not come to its end.
+    this.#options.agenda.schedule('publish', this.#options.now() + WATCH_MS);
   }
 
   /** Writes the row. Never rejects; false: it did not work, and is retried from the agenda. */
@@ -121,14 +130,15 @@ export class Publication {
     });
   }
 
-  /** Removes the access token from KV. Never rejects; false: it did not work. */
-  deleteAccessToken(): Promise<boolean> {
+  /** Removes the access token from KV, and the sign-ins under way. Never rejects; false: it did not work. */
+  withdraw(): Promise<boolean> {
     return this.#writes.run(async () => {
+      const { showcase, onError } = this.#options;
       try {
-        await this.#options.showcase.deleteAccessToken();
+        await Promise.all([showcase.deleteAccessToken(), showcase.dropSignIns()]);
         return true;
       } catch (thrown) {
-        this.#options.onError('delete access token', thrown);
+        onError('withdraw', thrown);
         return false;
       }
     });

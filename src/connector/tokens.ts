@@ -44,6 +44,8 @@ export interface TokensOptions {
   record: RecordEvent;
   /** The refresh token as the database has it, when it is another than the one tried. */
   readElsewhere: (tried: string) => Promise<Outcome<string | undefined>>;
+  /** Called when the grant at hand has been sealed with another key: what shows it outside is due too. */
+  onResealed: () => void;
   /** Called in the same breath as a grant is stored, with the one it replaces. */
   onStored: (stored: HeldGrant, replaced: HeldGrant | undefined) => void;
 }
@@ -57,7 +59,9 @@ export class Tokens {
   readonly #options: TokensOptions;
   #held: Held | undefined;
   #marginMs = LONGEST_MARGIN_MS;
-  #refreshing: { outcome: Promise<Outcome<Held>>; claims: string | undefined } | undefined;
+  #refreshing: Promise<Outcome<Held>> | undefined;
+  /** Where the grant at hand comes from. */
+  #broughtBy: 'sign-in' | { claims: string | undefined } = { claims: undefined };
   /** A grant that the provider has declared dead: whoever meets it later is told without another call. */
   #dead: { generation: number; failure: Failure } | undefined;
   /** The token endpoint's throttle: nobody calls it before it has passed. */
@@ -83,21 +87,23 @@ export class Tokens {
    */
   async refresh(stale: Held, claims?: string): Promise<Outcome<Held>> {
     if (this.#refreshing !== undefined) {
-      const { outcome, claims: met } = this.#refreshing;
-      const shared = await outcome;
-      // A refresh that did not carry this challenge has not met it.
-      const isEnough = !shared.ok || claims === undefined || claims === met;
-      return isEnough ? shared : await this.refresh(shared.value, claims);
+      const shared = await this.#refreshing;
+      return shared.ok ? await this.refresh(stale, claims) : shared;
     }
-    if (this.#held !== undefined && this.#held.generation > stale.generation) return ok(this.#held);
+    const held = this.#held;
+    if (held !== undefined && held.generation > stale.generation) {
+      // A challenge is met by the person, or by a refresh that carried it; by no other newer grant.
+      const isMet =
+        claims === undefined || this.#broughtBy === 'sign-in' || this.#broughtBy.claims === claims;
+      return isMet ? ok(held) : await this.refresh(held, claims);
+    }
     if (this.#dead?.generation === stale.generation) return fail(this.#dead.failure);
     if (this.#refused !== undefined && this.#options.now() < this.#refused.retryAtMs)
       return fail(this.#refused);
-    const outcome = this.#refresh(stale, claims).finally(() => {
+    this.#refreshing = this.#refresh(stale, claims).finally(() => {
       this.#refreshing = undefined;
     });
-    this.#refreshing = { outcome, claims };
-    return await outcome;
+    return await this.#refreshing;
   }
 
   /** Stores a grant in place of whatever was there, in one transaction with what `alongside` writes. */
@@ -105,7 +111,7 @@ export class Tokens {
     const sealed = await this.#seal(grant);
     return this.#options.store.transaction(() => {
       alongside();
-      return this.#commit(grant, sealed);
+      return this.#commit(grant, sealed, 'sign-in');
     });
   }
 
@@ -120,7 +126,17 @@ export class Tokens {
     const grant = heldGrantSchema.parse(JSON.parse(opened.value));
     // A grant that was committed while this one was being opened is the newer one.
     this.#held ??= { grant, generation: stored.generation };
+    if (!stored.sealed.startsWith(keyring.currentPrefix)) await this.#reseal(this.#held);
     return ok(this.#held);
+  }
+
+  /** Seals the grant with the current key; its generation stays, for it is the same grant. */
+  async #reseal(held: Held): Promise<void> {
+    const { store, onResealed } = this.#options;
+    const sealed = await this.#seal(held.grant);
+    if (this.#held?.generation !== held.generation) return;
+    writeFact(store, GRANT, { version: 1, generation: held.generation, sealed });
+    onResealed();
   }
 
   async #refresh(stale: Held, claims: string | undefined): Promise<Outcome<Held>> {
@@ -150,7 +166,7 @@ export class Tokens {
       connectorId,
       outcome: refreshed.ok ? 'refreshed' : refreshed.failure.kind,
     });
-    if (refreshed.ok) return ok(this.#commit(refreshed.value, sealed));
+    if (refreshed.ok) return ok(this.#commit(refreshed.value, sealed, { claims }));
     if (refreshed.failure.kind === 'grant-revoked') {
       this.#dead = { generation: startedWith, failure: refreshed.failure };
     }
@@ -172,12 +188,13 @@ export class Tokens {
     this.#held = undefined;
   }
 
-  #commit(grant: HeldGrant, sealed: string): Held {
+  #commit(grant: HeldGrant, sealed: string, broughtBy: 'sign-in' | { claims: string | undefined }): Held {
     const { store, now, onStored } = this.#options;
     const generation = (readFact(store, GRANT)?.generation ?? 0) + 1;
     writeFact(store, GRANT, { version: 1, generation, sealed });
     const replaced = this.#held?.grant;
     this.#held = { grant, generation };
+    this.#broughtBy = broughtBy;
     this.#marginMs = Math.min(LONGEST_MARGIN_MS, (grant.expiresAtMs - now()) / 10);
     onStored(grant, replaced);
     return this.#held;

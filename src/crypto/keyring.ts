@@ -12,8 +12,8 @@ export interface Keyring {
   seal(plaintext: string, binding: SealBinding): Promise<string>;
   /** Opens a value sealed with any key of the ring. One generic failure, whatever is wrong with it. */
   open(sealed: string, binding: SealBinding): Promise<Outcome<string>>;
-  /** True when the value is sealed with a key other than the current one, and so due for re-sealing. */
-  isStale(sealed: string): boolean;
+  /** What every value sealed with the current key begins with; one that begins otherwise is due for re-sealing. */
+  readonly currentPrefix: string;
 }
 
 /** What a sealed value belongs to: the connector (or other owner) and the field it is stored in. */
@@ -106,7 +106,7 @@ export function createKeyring(keys: readonly RingKey[], randomBytes: RandomBytes
       }
     },
 
-    isStale: (sealed) => !sealed.startsWith(`${VERSION}.${current.id}.`),
+    currentPrefix: `${VERSION}.${current.id}.`,
   };
 }
 

@@ -48,17 +48,17 @@ export async function insertConnector(
   const seconds = Math.floor(nowMs / 1000);
   await db
     .prepare(
-      `INSERT OR IGNORE INTO connectors (id, user_id, provider, scopes, status, created_at, updated_at)
-       VALUES (?, ?, ?, '', 'pending', ?, ?)`,
+      `INSERT INTO connectors (id, user_id, provider, scopes, status, created_at, updated_at)
+       VALUES (?, ?, ?, '', 'pending', ?, ?) ON CONFLICT (id) DO NOTHING`,
     )
     .bind(connector.id, connector.userId, connector.provider, seconds, seconds)
     .run();
 }
 
-/** The connector of this id, if there is one. */
+/** The connector of this id, if there is one of ours: the table is shared. */
 export async function findConnector(db: D1Database, id: string): Promise<ConnectorRow | undefined> {
   const row = await db.prepare('SELECT * FROM connectors WHERE id = ?').bind(id).first();
-  return row === null ? undefined : rowSchema.parse(row);
+  return row === null ? undefined : rowSchema.safeParse(row).data;
 }
 
 /**
@@ -80,13 +80,33 @@ export async function listConnectors(db: D1Database, userId: string): Promise<Co
 export async function existingConnectorIds(db: D1Database, ids: readonly string[]): Promise<string[]> {
   const marks = ids.map(() => '?').join(', ');
   const { results } = await db
-    .prepare(`SELECT id FROM connectors WHERE id IN (${marks})`)
+    .prepare(`SELECT id FROM connectors WHERE id IN (${marks}) AND provider IN ('google', 'microsoft')`)
     .bind(...ids)
     .all();
+  return readIds(results);
+}
+
+function readIds(rows: unknown): string[] {
   return z
     .array(z.object({ id: z.string() }))
-    .parse(results)
+    .parse(rows)
     .map(({ id }) => id);
+}
+
+/** At most `most` connectors whose refresh token is sealed with another key than `currentPrefix` tells. */
+export async function staleConnectorIds(
+  db: D1Database,
+  currentPrefix: string,
+  most: number,
+): Promise<string[]> {
+  const { results } = await db
+    .prepare(
+      `SELECT id FROM connectors WHERE provider IN ('google', 'microsoft')
+         AND substr(refresh_token_enc, 1, length(?1)) <> ?1 LIMIT ?2`,
+    )
+    .bind(currentPrefix, most)
+    .all();
+  return readIds(results);
 }
 
 /** What an actor shows of itself in its row. */
@@ -132,4 +152,20 @@ export async function markConsentMissing(db: D1Database, id: string, nowMs: numb
     )
     .bind(Math.floor(nowMs / 1000), id)
     .run();
+}
+
+/** Whether a connector other than `id` is connected to this account. */
+export async function hasSibling(
+  db: D1Database,
+  id: string,
+  account: { provider: ProviderName; id: string; tenantId: string | undefined },
+): Promise<boolean> {
+  const row = await db
+    .prepare(
+      `SELECT id FROM connectors
+       WHERE provider = ? AND account_id = ? AND tenant_id IS ? AND id <> ? AND status <> 'disconnected' LIMIT 1`,
+    )
+    .bind(account.provider, account.id, account.tenantId ?? null, id)
+    .first();
+  return row !== null;
 }

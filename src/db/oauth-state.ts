@@ -7,14 +7,14 @@ const rowSchema = z.object({
   provider: providerNameSchema,
   redirect_uri: z.string(),
   scopes: z.string(),
-  connector_id: z.string().nullable(),
+  connector_id: z.string(),
   flow_enc: z.string(),
   session_hash: z.string().nullable(),
   expires_at: z.number(),
 });
 
 /**
- * A sign-in under way. `connector_id` is null for an organisation's consent. `flow_enc` holds the
+ * A sign-in under way. `flow_enc` holds the
  * flow's secrets, sealed. `session_hash` names the browser once one has started; `expires_at` is epoch seconds.
  */
 export type OAuthStateRow = z.infer<typeof rowSchema>;
@@ -28,9 +28,8 @@ export async function insertOAuthState(
     provider: ProviderName;
     redirectUri: string;
     scopes: string[];
-    connectorId: string | null;
+    connectorId: string;
     flowEnc: string;
-    sessionHash: string | null;
     nowMs: number;
     expiresAtMs: number;
   },
@@ -38,8 +37,8 @@ export async function insertOAuthState(
   await db
     .prepare(
       `INSERT INTO oauth_state
-         (state, user_id, provider, redirect_uri, scopes, created_at, expires_at, connector_id, flow_enc, session_hash)
-       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+         (state, user_id, provider, redirect_uri, scopes, created_at, expires_at, connector_id, flow_enc)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
     )
     .bind(
       flow.state,
@@ -51,21 +50,19 @@ export async function insertOAuthState(
       Math.floor(flow.expiresAtMs / 1000),
       flow.connectorId,
       flow.flowEnc,
-      flow.sessionHash,
     )
     .run();
 }
 
-/** Which flow a state must be of to count. Of a connector's sign-in, or of an organisation's consent. */
+/** Which flow a state must be of to count. */
 export interface FlowMatch {
   state: string;
   provider: ProviderName;
-  purpose: 'sign-in' | 'admin-consent';
   sessionHash: string;
   nowMs: number;
 }
 
-const MATCHES = `state = ? AND provider = ? AND expires_at > ? AND (connector_id IS NULL) = ?`;
+const MATCHES = `state = ? AND provider = ? AND expires_at > ?`;
 
 /**
  * Binds a flow to the browser that starts it. The first browser wins, and may start again.
@@ -95,8 +92,8 @@ export async function takeOAuthState(db: D1Database, match: FlowMatch): Promise<
   return row === null ? undefined : rowSchema.parse(row);
 }
 
-function matchValues({ state, provider, purpose, nowMs }: FlowMatch): (string | number)[] {
-  return [state, provider, Math.floor(nowMs / 1000), purpose === 'admin-consent' ? 1 : 0];
+function matchValues({ state, provider, nowMs }: FlowMatch): (string | number)[] {
+  return [state, provider, Math.floor(nowMs / 1000)];
 }
 
 /** Removes the flows that nobody finished in time; returns how many. */

@@ -1,7 +1,7 @@
-import { insertOAuthState, takeOAuthState } from '../db/oauth-state.ts';
 import { tenantSchema } from '../domain/connector.ts';
 import { openBrowserSession, readBrowserSession } from '../oauth/browser-session.ts';
-import { FLOW_LIFE_MS, newFlowSecrets, newState, sealFlow } from '../oauth/flow.ts';
+import { openConsentState, sealConsentState } from '../oauth/consent-state.ts';
+import { FLOW_LIFE_MS } from '../oauth/flow.ts';
 import { isAllowedRedirect, withResult } from '../oauth/redirect-uri.ts';
 import { createMicrosoftOAuth } from '../providers/microsoft/oauth.ts';
 import type { Context } from './context.ts';
@@ -10,10 +10,10 @@ import { page, redirect } from './respond.ts';
 /**
  * `GET /oauth/microsoft/admin-consent/start?redirectUri=&tenant=`: sends an administrator to the page
  * where they consent for their organisation. The consent itself is Microsoft's to keep; nothing is
- * connected by it, so no API token is needed to begin.
+ * connected by it, so no API token is needed to begin, and nothing is stored.
  */
 export async function startAdminConsent(request: Request, context: Context): Promise<Response> {
-  const { env, config, now, randomBytes } = context;
+  const { config, now, randomBytes } = context;
   const query = new URL(request.url).searchParams;
   const redirectUri = query.get('redirectUri') ?? '';
   const tenant = tenantSchema.safeParse(query.get('tenant') ?? 'organizations');
@@ -22,26 +22,15 @@ export async function startAdminConsent(request: Request, context: Context): Pro
   }
   const oauth = createMicrosoftOAuth(config.microsoft);
   const session = await openBrowserSession(request, config.publicBaseUrl, randomBytes);
-  const state = newState();
-  const nowMs = now();
-  const scopes = [...oauth.defaultScopes];
-  await insertOAuthState(env.DB, {
-    state,
-    userId: '',
-    provider: 'microsoft',
+  const state = await sealConsentState(config.keyring, session.hash, {
     redirectUri,
-    scopes,
-    connectorId: null,
-    flowEnc: await sealFlow(config.keyring, state, newFlowSecrets({ tenant: tenant.data })),
-    sessionHash: session.hash,
-    nowMs,
-    expiresAtMs: nowMs + FLOW_LIFE_MS,
+    expiresAtMs: now() + FLOW_LIFE_MS,
   });
   const location = oauth.adminConsentUrl({
     tenant: tenant.data,
-    callbackUrl: callbackUrlOf(context),
+    callbackUrl: `${config.publicBaseUrl}/oauth/microsoft/admin-consent/callback`,
     state,
-    scopes,
+    scopes: [...oauth.defaultScopes],
   });
   return redirect(location, { 'Set-Cookie': session.setCookie });
 }
@@ -51,22 +40,12 @@ export async function startAdminConsent(request: Request, context: Context): Pro
  * `status=granted | denied | error`. The tenant that Microsoft names in the query proves nothing, so
  * nothing is decided by it.
  */
-export async function completeAdminConsent(request: Request, context: Context): Promise<Response> {
-  const { env, config, now } = context;
+export async function completeAdminConsent(request: Request, { config, now }: Context): Promise<Response> {
   const callback = new URL(request.url).searchParams;
   const session = await readBrowserSession(request, config.publicBaseUrl);
-  const state = callback.get('state');
-  const flow =
-    session === undefined || state === null
-      ? undefined
-      : await takeOAuthState(env.DB, {
-          state,
-          provider: 'microsoft',
-          purpose: 'admin-consent',
-          sessionHash: session.hash,
-          nowMs: now(),
-        });
-  if (flow === undefined) {
+  const state = callback.get('state') ?? '';
+  const flow = session && (await openConsentState(config.keyring, session.hash, state));
+  if (flow === undefined || flow.expiresAtMs <= now()) {
     return page(
       400,
       'This consent cannot be completed',
@@ -76,15 +55,11 @@ export async function completeAdminConsent(request: Request, context: Context): 
   // A refusal, too, comes back with admin_consent=True; only `error` tells.
   switch (callback.get('error')) {
     case null:
-      return redirect(withResult(flow.redirect_uri, { status: 'granted' }));
+      return redirect(withResult(flow.redirectUri, { status: 'granted' }));
     case 'access_denied':
     case 'consent_required':
-      return redirect(withResult(flow.redirect_uri, { status: 'denied' }));
+      return redirect(withResult(flow.redirectUri, { status: 'denied' }));
     default:
-      return redirect(withResult(flow.redirect_uri, { status: 'error', code: 'provider_rejected' }));
+      return redirect(withResult(flow.redirectUri, { status: 'error', code: 'provider_rejected' }));
   }
-}
-
-function callbackUrlOf({ config }: Context): string {
-  return `${config.publicBaseUrl}/oauth/microsoft/admin-consent/callback`;
 }

@@ -1,12 +1,6 @@
 import { actorOf } from '../connector/stub.ts';
-import {
-  type ConnectorRow,
-  findConnector,
-  insertConnector,
-  listConnectors,
-  presentConnector,
-} from '../db/connectors.ts';
-import { dropOAuthStates, insertOAuthState } from '../db/oauth-state.ts';
+import { findConnector, insertConnector, listConnectors, presentConnector } from '../db/connectors.ts';
+import { insertOAuthState } from '../db/oauth-state.ts';
 import { type ConnectRequest, connectRequestSchema } from '../domain/connector.ts';
 import { FLOW_LIFE_MS, newFlowSecrets, newState, sealFlow } from '../oauth/flow.ts';
 import { isAllowedRedirect } from '../oauth/redirect-uri.ts';
@@ -49,15 +43,16 @@ async function reconnect(wanted: ConnectRequest, connectorId: string, context: C
   }
   if (row.provider !== wanted.provider)
     return invalidField('provider', `is ${row.provider} for this connector`);
-  const claims = await actorOf(context.env, connectorId).claims();
-  if (!claims.ok) return failureProblem(claims.failure, context.now());
+  const hints = await actorOf(context.env, connectorId).signInHints();
+  if (!hints.ok) return failureProblem(hints.failure, context.now());
+  const { scopes, claims } = hints.value;
   return await startFlow(
-    { ...wanted, scopes: wanted.scopes ?? scopesOf(row) },
+    { ...(scopes !== undefined && { scopes }), ...wanted },
     { connectorId, status: row.status },
     {
       ...(wanted.loginHint === undefined && row.account_email !== null && { loginHint: row.account_email }),
       ...(wanted.tenant === undefined && row.tenant_id !== null && { tenant: row.tenant_id }),
-      ...(claims.value !== undefined && { claims: claims.value }),
+      ...(claims !== undefined && { claims }),
     },
     context,
   );
@@ -86,7 +81,6 @@ async function startFlow(
     scopes: wanted.scopes ?? [...createProvider(provider, config).oauth.defaultScopes],
     connectorId: connector.connectorId,
     flowEnc: await sealFlow(config.keyring, state, secrets),
-    sessionHash: null,
     nowMs,
     expiresAtMs,
   });
@@ -118,7 +112,6 @@ export async function getConnector(connectorId: string, { env }: Pick<Context, '
 export async function deleteConnector(connectorId: string, { env, now }: Context): Promise<Response> {
   const row = await findConnector(env.DB, connectorId);
   if (row === undefined) return noConnector(connectorId);
-  await dropOAuthStates(env.DB, connectorId);
   const ended = await actorOf(env, connectorId).disconnect({
     connectorId,
     provider: row.provider,
@@ -131,8 +124,4 @@ export async function deleteConnector(connectorId: string, { env, now }: Context
 /** The 404 for an id that names no connector. */
 export function noConnector(connectorId: string): Response {
   return problem('not_found', `No connector ${connectorId.slice(0, 128)}`);
-}
-
-function scopesOf(row: ConnectorRow): string[] | undefined {
-  return row.scopes === '' ? undefined : row.scopes.split(' ');
 }

@@ -25,7 +25,6 @@ export async function startSignIn(
   const flow = await bindOAuthState(env.DB, {
     state,
     provider: provider.data,
-    purpose: 'sign-in',
     sessionHash: session.hash,
     nowMs: now(),
   });
@@ -66,16 +65,20 @@ export async function completeSignIn(
   const flow = await takeOAuthState(env.DB, {
     state,
     provider: provider.data,
-    purpose: 'sign-in',
     sessionHash: session.hash,
     nowMs: now(),
   });
-  if (flow?.connector_id == null) return signInNotGood();
+  if (flow === undefined) return signInNotGood();
   const connectorId = flow.connector_id;
   const goBack = (result: { status: string; code?: string }) =>
     redirect(withResult(flow.redirect_uri, { connectorId, ...result }));
   try {
-    const result = await redeem({ ...flow, connector_id: connectorId }, callback, context);
+    const result = await redeem(flow, callback, context);
+    // Redeemed codes are noted by the actor; this is for those that never came to it.
+    if (callback.has('error')) {
+      const outcome = result.code ?? result.status;
+      record({ event: 'connect', connectorId, provider: provider.data, outcome });
+    }
     if (result.code === 'consent_missing') await markConsentMissing(env.DB, connectorId, now());
     return goBack(result);
   } catch (thrown) {
@@ -87,7 +90,7 @@ export async function completeSignIn(
 
 /** Has the actor redeem the callback of a flow that was just consumed: the result for the caller. */
 async function redeem(
-  flow: OAuthStateRow & { connector_id: string },
+  flow: OAuthStateRow,
   callback: URLSearchParams,
   context: Context,
 ): Promise<{ status: string; code?: string }> {

@@ -1,12 +1,69 @@
 import * as z from 'zod';
-import { availabilityRequestSchema } from '../domain/availability.ts';
-import { connectRequestSchema } from '../domain/connector.ts';
-import { errorCodeSchema } from '../domain/failure.ts';
-import { calendarTaskSchema } from '../domain/task.ts';
+import { type AvailabilityAnswer, availabilityRequestSchema, WEEKDAYS } from '../domain/availability.ts';
+import {
+  type Connector,
+  connectorStatusSchema,
+  connectRequestSchema,
+  providerNameSchema,
+} from '../domain/connector.ts';
+import { errorCodeSchema, taskErrorSchema } from '../domain/failure.ts';
+import { calendarTaskSchema, type TaskReport, taskTypeSchema } from '../domain/task.ts';
+
+const connectorSchema = z.object({
+  connectorId: z.string(),
+  userId: z.string(),
+  provider: providerNameSchema,
+  status: connectorStatusSchema,
+  accountEmail: z.exactOptional(z.string()),
+  tenantId: z.exactOptional(z.string()),
+  scopes: z.array(z.string()),
+  createdAt: z.iso.datetime(),
+  updatedAt: z.iso.datetime(),
+}) satisfies z.ZodType<Connector>;
+
+const stretchSchema = z.object({
+  start: z.iso.datetime({ offset: true }),
+  end: z.iso.datetime({ offset: true }),
+});
+
+const availabilitySchema = z.object({
+  busy: z.array(stretchSchema),
+  workingHours: z.exactOptional(
+    z.array(z.object({ day: z.enum(WEEKDAYS), start: z.string(), end: z.string(), timeZone: z.string() })),
+  ),
+  calendars: z.array(
+    z.object({
+      id: z.string(),
+      status: z.enum(['ok', 'unavailable']),
+      error: z.exactOptional(z.object({ code: errorCodeSchema, message: z.string() })),
+    }),
+  ),
+  freshness: z.object({ source: z.enum(['live', 'mirror']), asOf: z.iso.datetime({ offset: true }) }),
+}) satisfies z.ZodType<AvailabilityAnswer>;
+
+const taskSchema = z.object({
+  id: z.string(),
+  type: taskTypeSchema,
+  state: z.enum(['accepted', 'running', 'done', 'failed', 'parked']),
+  attempts: z.int(),
+  result: z.exactOptional(z.looseObject({})),
+  error: z.exactOptional(taskErrorSchema),
+}) satisfies z.ZodType<TaskReport>;
+
+const startedSchema = z.object({
+  connectorId: z.string(),
+  status: connectorStatusSchema,
+  authorizeUrl: z.url(),
+  expiresAt: z.iso.datetime(),
+});
 
 /** The HTTP contract (OpenAPI 3.1). Request shapes come from the schemas that read them. */
 export function describeApi(publicBaseUrl: string): object {
   const connectorId = parameter('id', 'path', 'The connector.');
+  const idempotencyKey = {
+    ...parameter('Idempotency-Key', 'header', 'With the same key, a repeat is the same write.'),
+    required: false,
+  };
   return {
     openapi: '3.1.0',
     info: { title: 'Calendar sync worker', version: '1' },
@@ -37,43 +94,61 @@ export function describeApi(publicBaseUrl: string): object {
     },
     paths: {
       '/v1/connectors': {
-        post: operation('Connect a calendar account', { body: connectRequestSchema, success: 201 }),
+        post: operation('Connect a calendar account', {
+          parameters: [idempotencyKey],
+          body: connectRequestSchema,
+          success: 201,
+          answer: startedSchema,
+        }),
         get: operation("List a person's connectors", {
           parameters: [parameter('userId', 'query', 'The person.')],
+          answer: z.object({ connectors: z.array(connectorSchema) }),
         }),
       },
       '/v1/connectors/{id}': {
-        get: operation('State of a connector', { parameters: [connectorId] }),
-        delete: operation('Disconnect: revoke and erase', { parameters: [connectorId] }),
+        get: operation('State of a connector', { parameters: [connectorId], answer: connectorSchema }),
+        delete: operation('Disconnect: revoke and erase', {
+          parameters: [connectorId],
+          answer: connectorSchema,
+        }),
       },
       '/v1/connectors/{id}/availability': {
         post: operation('When is the account busy', {
           parameters: [connectorId],
           body: availabilityRequestSchema,
+          answer: availabilitySchema,
         }),
       },
       '/v1/connectors/{id}/tasks/{taskId}': {
         get: operation('Where a task stands', {
           parameters: [connectorId, parameter('taskId', 'path', 'The task.')],
+          answer: taskSchema,
         }),
       },
       '/v1/tasks': {
         post: operation('Send tasks to the queue', {
+          parameters: [idempotencyKey],
           body: z.strictObject({ tasks: z.array(calendarTaskSchema).min(1).max(100) }),
           success: 202,
+          answer: z.object({ ids: z.array(z.string()) }),
         }),
       },
     },
   };
 }
 
-function parameter(name: string, place: 'path' | 'query', description: string): object {
+function parameter(name: string, place: 'path' | 'query' | 'header', description: string): object {
   return { name, in: place, required: true, description, schema: { type: 'string' } };
 }
 
 function operation(
   summary: string,
-  { body, success = 200, parameters = [] }: { body?: z.ZodType; success?: number; parameters?: object[] },
+  {
+    body,
+    answer,
+    success = 200,
+    parameters = [],
+  }: { body?: z.ZodType; answer: z.ZodType; success?: number; parameters?: object[] },
 ): object {
   const problem = { 'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } } };
   return {
@@ -88,7 +163,10 @@ function operation(
       },
     }),
     responses: {
-      [success]: { description: 'Done', content: { 'application/json': {} } },
+      [success]: {
+        description: 'Done',
+        content: { 'application/json': { schema: z.toJSONSchema(answer) } },
+      },
       default: { description: 'A problem (RFC 9457)', content: problem },
     },
   };

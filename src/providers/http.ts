@@ -20,8 +20,8 @@ export interface Reply {
 
 /**
  * Sends one request and reads the whole reply. Any HTTP status is a reply; a failure is
- * `unavailable` (network, time-out), `malformed` (larger than the cap) or `throttled` (a wait that
- * is too long to sit out stands before it).
+ * `unavailable` (network, time-out), `malformed` (larger than the cap), `throttled` (a wait that is
+ * too long to sit out stands before it) or `rejected` (it is no request that could be sent at all).
  */
 export type Send = (request: OutgoingRequest) => Promise<Outcome<Reply>>;
 
@@ -40,6 +40,8 @@ export interface HttpOptions {
 /** A `Send` with a time-out, a size cap and no redirects: a 3xx is a reply like any other, so no token follows one. */
 export function createSend({ fetch, now, timeoutMs, maxBodyBytes }: HttpOptions): Send {
   return async ({ method, url, headers = {}, body }) => {
+    if (!isSendable({ method, url, headers, ...(body !== undefined && { body }) }))
+      return fail({ kind: 'rejected', status: 400, code: 'invalid_request' });
     // Covers the body too: a reply that never ends is a time-out like any other. Not AbortSignal.timeout:
     // its timer would outlive the call and keep the object that made it in memory until it fires.
     const controller = new AbortController();
@@ -63,6 +65,16 @@ export function createSend({ fetch, now, timeoutMs, maxBodyBytes }: HttpOptions)
       clearTimeout(timer);
     }
   };
+}
+
+/** Whether fetch would take this at all: its own refusal could not be told from a lost connection. */
+function isSendable({ url, ...init }: OutgoingRequest): boolean {
+  try {
+    const { protocol } = new URL(new Request(url, init).url);
+    return protocol === 'https:' || protocol === 'http:';
+  } catch {
+    return false;
+  }
 }
 
 /**

@@ -75,13 +75,19 @@ export interface ProviderOAuth {
    * (RFC 9207), so that its code must be sent nowhere.
    */
   isOwnCallback(callback: URLSearchParams): boolean;
-  /** Redeems the code. Fails with `rejected` (code refused), `malformed`, `misconfigured`, `unavailable`. */
+  /**
+   * Redeems the code. Fails with `rejected` (code refused), `consent-missing` (the person or their
+   * organisation has yet to allow it), `misconfigured` (our client is refused), `unavailable`,
+   * `throttled`, `malformed`.
+   */
   exchangeCode(reply: SignInReply, send: Send): Promise<Outcome<Grant>>;
   /**
    * Trades the refresh token for a new access token. The grant returned carries the refresh token
    * to keep: the rotated one, or the old one where the provider sent none.
-   * Fails with `grant-revoked` (only on the provider's `invalid_grant` or its kin), `misconfigured`
-   * (our client is refused), `unavailable`, `throttled`, `malformed`. `claims`: a claims challenge to satisfy.
+   * Fails with `grant-revoked` (only on the provider's `invalid_grant` or its kin), `consent-missing`
+   * (the grant stands but no longer covers what is asked), `rejected` (the request is refused for
+   * another reason, such as `invalid_scope`), `misconfigured` (our client is refused), `unavailable`,
+   * `throttled`, `malformed`. `claims`: a claims challenge to satisfy.
    */
   refresh(grant: HeldGrant, send: Send, claims?: string): Promise<Outcome<Grant & { refreshToken: string }>>;
   /** Withdraws the grant where the provider offers it; success where it does not, or where it was gone. */
@@ -117,8 +123,9 @@ export interface Provider {
   readonly oauth: ProviderOAuth;
   /**
    * Reads the busy times of `question.range`. Fails closed: the report names every calendar that
-   * counts, each with its busy times or its failure. Fails as a whole only when nothing could be
-   * learnt: which calendars there are, or (all of them alike) what they hold.
+   * counts, each with its busy times or its failure. Fails as a whole only when the token is refused,
+   * or when nothing could be learnt: which calendars there are, or (the calls failing alike for all of
+   * them, see common-failure.ts) what they hold.
    */
   readBusy(question: BusyQuestion, access: Access): Promise<Outcome<BusyReport>>;
 }

@@ -128,6 +128,34 @@ describe('the answer for a task', () => {
       });
     }));
 
+  it('is given in the third run, though that one fails as a whole', () =>
+    withAvailability(async (availability, readings, _asked, { script }) => {
+      readings.set('a', busyAt(1)).set('b', DARK);
+      await availability.answerTask('t1', QUESTION, 1);
+      script.readBusy = () => Promise.resolve(DARK);
+      expect(await availability.answerTask('t1', QUESTION, 2)).toEqual(DARK);
+      expect(await availability.answerTask('t1', QUESTION, 3)).toMatchObject({
+        value: {
+          calendars: [
+            { id: 'a', status: 'ok' },
+            { id: 'b', status: 'unavailable' },
+          ],
+        },
+      });
+    }));
+
+  it('is as old as the moment before the first call', () =>
+    withAvailability(async (availability, readings, _asked, { script, clock }) => {
+      readings.set('a', busyAt(1));
+      const { readBusy } = script;
+      script.readBusy = async (question, access) => {
+        await clock.advance(60_000);
+        return await readBusy(question, access);
+      };
+      const fresh = { value: { freshness: { asOf: '2026-11-23T08:00:00+00:00' } } };
+      expect(await availability.answer(QUESTION)).toMatchObject(fresh);
+    }));
+
   it('asks for everything anew when what it has learnt is older than five minutes', () =>
     withAvailability(async (availability, readings, asked, { clock }) => {
       readings.set('a', busyAt(1)).set('b', DARK);

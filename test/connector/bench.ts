@@ -65,6 +65,7 @@ export function openParts(state: DurableObjectState, world: World) {
   const tokens: Tokens = new Tokens({
     ...shared,
     readElsewhere: (tried) => publication.readElsewhere(tried),
+    onResealed: () => publication.note(),
     onStored: (grant, replaced) => void stored.push({ stored: grant, replaced }),
   });
   const connection = new Connection({ ...shared, agenda, ledger, tokens, publication, notices });

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { CONNECTION, ERASURE, readFact } from '../../src/connector/facts.ts';
+import { CONNECTION, ERASURE, readFact, writeFact } from '../../src/connector/facts.ts';
 import { fail, type Failure, ok } from '../../src/domain/failure.ts';
 import type { Grant } from '../../src/providers/provider.ts';
 import { connect, withParts } from './bench.ts';
@@ -25,6 +25,7 @@ describe('a first connect', () => {
         status: 'active',
         account: grantOf(1).account,
         scopes: ['calendar'],
+        askedScopes: ['calendar'],
       });
       expect(rows).toMatchObject([{ status: 'active' }]);
       expect(sent).toMatchObject([{ type: 'connector-connected' }]);
@@ -92,10 +93,10 @@ describe('a reconnect', () => {
       parts.ledger.accept(taskOf('t1'), START_MS);
       parts.ledger.park('t1', 1);
       parts.connection.notice({ kind: 'token-rejected', claims: '{"id":1}' });
-      expect(parts.connection.claims()).toBe('{"id":1}');
+      expect(parts.connection.signInHints().claims).toBe('{"id":1}');
       world.script.exchangeCode = () => Promise.resolve(ok(grantOf(2)));
       expect(await parts.connection.connect(SIGN_IN)).toEqual({ status: 'connected' });
-      expect(parts.connection.claims()).toBe(undefined);
+      expect(parts.connection.signInHints().claims).toBe(undefined);
       expect(parts.connection.obstacle()).toBe(undefined);
       expect(parts.ledger.due(world.clock.now(), new Set(), 9)).toMatchObject([{ id: 't1' }]);
       await settle();
@@ -141,13 +142,26 @@ describe('a dead grant', () => {
   it('is told apart from a consent that is missing', () =>
     withParts(async (parts, world) => {
       await connect(parts, world);
-      parts.connection.notice({ kind: 'consent-missing', scopes: ['calendar'] });
+      const connection = readFact(parts.store, CONNECTION);
+      if (connection === undefined) throw new Error('not connected');
+      // What a refresh has shown: the permission is gone.
+      writeFact(parts.store, CONNECTION, { ...connection, scopes: [] });
+      parts.connection.notice({ kind: 'consent-missing', scopes: [] });
       await settle();
-      expect(parts.connection.obstacle()).toMatchObject({ kind: 'consent-missing' });
+      expect(parts.connection.obstacle()).toEqual({ kind: 'consent-missing', scopes: ['calendar'] });
       expect(world.sent).toMatchObject([
         { type: 'connector-needs-reauth', error: { code: 'consent_missing' } },
       ]);
       expect(world.rows.at(-1)).toMatchObject({ status: 'consent_missing' });
+    }));
+
+  it('is not what a call means that needs more than was ever asked for', () =>
+    withParts(async (parts, world) => {
+      await connect(parts, world);
+      for (let n = 0; n < 3; n += 1) parts.connection.notice({ kind: 'consent-missing', scopes: [] });
+      await settle();
+      expect(parts.connection.obstacle()).toBe(undefined);
+      expect(world.sent).toEqual([]);
     }));
 
   it('is not what any other failure means', () =>

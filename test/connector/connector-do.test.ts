@@ -30,7 +30,9 @@ async function connected() {
     const config = readConfig(env, (length) => crypto.getRandomValues(new Uint8Array(length)));
     if (!config.ok) throw new Error('the tests have no configuration');
     const { store } = openStore(state);
-    const grant = grantOf(1, { expiresAtMs: Date.now() + 3_600_000 });
+    // An account of its own: a grant that another connector lives on is not withdrawn.
+    const account = { id: freshId(), kind: 'work' } as const;
+    const grant = grantOf(1, { expiresAtMs: Date.now() + 3_600_000, account });
     const tokens = new Tokens({
       store,
       connectorId,
@@ -41,11 +43,17 @@ async function connected() {
       random: Math.random,
       record: () => {},
       readElsewhere: () => Promise.reject(new Error('no database')),
+      onResealed: () => {},
       onStored: () => {},
     });
     await tokens.adopt(grant);
     writeFact(store, IDENTITY, { connectorId, provider: 'google', userId: 'user-1' });
-    writeFact(store, CONNECTION, { status: 'active', account: grant.account, scopes: grant.scopes });
+    writeFact(store, CONNECTION, {
+      status: 'active',
+      account: grant.account,
+      scopes: grant.scopes,
+      askedScopes: [],
+    });
   });
   const task = { id: 't1', type: 'refresh-token' as const, connectorId, payload: {} };
   return { connectorId, stub, task };

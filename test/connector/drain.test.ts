@@ -153,6 +153,19 @@ describe('a task', () => {
       expect(clock.now()).toBeGreaterThan(START_MS + HOUR_MS / 2);
     }));
 
+  it('whose permission is missing ends, where a reconnect would change nothing', () =>
+    withDrain(async (parts, world) => {
+      await connect(parts, world);
+      world.script.run = () => Promise.resolve(fail({ kind: 'consent-missing', scopes: [] }));
+      accept(parts, 't1');
+      parts.drain.start();
+      await settle();
+      expect(parts.ledger.report('t1', new Set())).toMatchObject({
+        state: 'failed',
+        error: { code: 'consent_missing' },
+      });
+    }));
+
   it('that was ended while it ran is not ended again', () =>
     withDrain(async (parts, { script, sent }) => {
       script.run = ({ id }) => {

@@ -34,7 +34,7 @@ describe('a notice of the connector', () => {
       world.script.sendNotices = DOWN;
       notices.post({ type: 'connector-connected' });
       await settle();
-      await world.clock.advance(15_000);
+      await world.clock.advance(15_500);
       expect(agenda.due(world.clock.now())).toEqual(['send-notices']);
       await notices.flush();
       expect(agenda.due(world.clock.now())).toEqual([]);

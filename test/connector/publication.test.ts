@@ -127,7 +127,7 @@ describe('the access token for siblings', () => {
     withParts(async ({ publication }, { script, events }) => {
       script.beforeWrite = () => Promise.reject(new Error('KV is down'));
       await publication.putAccessToken({ accessToken: 'a', expiresAtMs: START_MS + HOUR_MS });
-      expect(await publication.deleteAccessToken()).toBe(false);
+      expect(await publication.withdraw()).toBe(false);
       expect(events).toHaveLength(2);
     }));
 
@@ -136,7 +136,7 @@ describe('the access token for siblings', () => {
       const slow = Promise.withResolvers<void>();
       script.beforeWrite = (what) => (what === 'kv put' ? slow.promise : Promise.resolve());
       const put = publication.putAccessToken({ accessToken: 'a', expiresAtMs: START_MS + HOUR_MS });
-      const removed = publication.deleteAccessToken();
+      const removed = publication.withdraw();
       await settle();
       slow.resolve();
       await put;

@@ -18,7 +18,7 @@ describe('the storage of an actor', () => {
       ok: false,
       failure: { kind: 'grant-revoked' },
     });
-    expect(await stub.claims()).toEqual({ ok: true, value: undefined });
+    expect(await stub.signInHints()).toEqual({ ok: true, value: {} });
     await runInDurableObject(stub, async (instance, { storage }) => {
       await instance.alarm();
       expect(storage.sql.exec('SELECT name FROM sqlite_master').toArray()).toEqual([]);

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { createKeyring } from '../../src/crypto/keyring.ts';
+import { createKeyring, type Keyring } from '../../src/crypto/keyring.ts';
+import { GRANT, readFact } from '../../src/connector/facts.ts';
 import { fail, ok } from '../../src/domain/failure.ts';
 import { connect, openParts, withParts } from './bench.ts';
 import { DARK, grantOf, HOUR_MS, REVOKED, START_MS } from './world.ts';
@@ -85,6 +86,17 @@ describe('a refresh', () => {
       expect(calls).toHaveLength(2);
     }));
 
+  it('of a grant that is newer, but met no challenge, carries the claims', () =>
+    withParts(async ({ tokens }, { calls }) => {
+      const first = await tokens.adopt(grantOf(1));
+      await tokens.refresh(first);
+      expect(await tokens.refresh(first, '{"acrs":1}')).toMatchObject({ value: { generation: 3 } });
+      expect(await tokens.refresh(first, '{"acrs":1}')).toMatchObject({ value: { generation: 3 } });
+      await tokens.adopt(grantOf(9));
+      expect(await tokens.refresh(first, '{"acrs":2}')).toMatchObject({ value: { generation: 4 } });
+      expect(calls).toEqual(['refresh refresh-1', 'refresh refresh-2']);
+    }));
+
   it('is noted for the operator, however it ends', () =>
     withParts(async ({ tokens }, { script, events }) => {
       const held = await tokens.adopt(grantOf(1));
@@ -96,6 +108,24 @@ describe('a refresh', () => {
         { event: 'token-refresh', outcome: 'unavailable' },
         { event: 'token-refresh', outcome: 'refreshed' },
       ]);
+    }));
+});
+
+describe('a rotated key', () => {
+  it('seals the grant anew when it is next opened, and shows it', () =>
+    withParts(async (parts, world, state) => {
+      await parts.tokens.adopt(grantOf(1));
+      const before = readFact(parts.store, GRANT);
+      const [bytes, older] = [new Uint8Array(32).fill(1), world.keyring];
+      const newer = createKeyring([{ id: 'new', bytes }], (length) => new Uint8Array(length).fill(2));
+      // A ring that opens what the old key sealed, and seals with the new one.
+      const keyring: Keyring = { ...newer, open: (sealed, binding) => older.open(sealed, binding) };
+      const reopened = openParts(state, { ...world, keyring });
+      expect(await reopened.tokens.load()).toMatchObject({ ok: true, value: { generation: 1 } });
+      const after = readFact(parts.store, GRANT);
+      expect(before?.sealed).not.toMatch(/^v1\.new\./);
+      expect(after).toMatchObject({ generation: 1, sealed: expect.stringMatching(/^v1\.new\./) });
+      expect(reopened.agenda.has('publish')).toBe(true);
     }));
 });
 

@@ -107,6 +107,7 @@ export function createWorld() {
     beforeWrite: (_what: string): Promise<void> => Promise.resolve(),
     readSealedToken: (): Promise<string | undefined> => Promise.resolve(undefined),
     sendNotices: (_notices: Notice[]): Promise<void> => Promise.resolve(),
+    hasSibling: (): Promise<boolean> => Promise.resolve(false),
     wipe: (): Promise<void> => Promise.resolve(),
     random: () => 0.5,
   };
@@ -119,6 +120,10 @@ export function createWorld() {
       rows.push(state);
     },
     readSealedToken: () => script.readSealedToken(),
+    async dropSignIns() {
+      await script.beforeWrite('sign-ins');
+    },
+    hasSibling: () => script.hasSibling(),
     async putAccessToken(sealed, lifeSeconds) {
       calls.push('kv put');
       await script.beforeWrite('kv put');

@@ -27,26 +27,26 @@ async function startFlow(change: Partial<Flow> = {}): Promise<FlowMatch> {
     scopes: ['one', 'two'],
     connectorId: freshId(),
     flowEnc: 'v1.sealed',
-    sessionHash: null,
     nowMs: NOW_MS,
     expiresAtMs: EXPIRES_MS,
     ...change,
   };
   await insertOAuthState(env.DB, flow);
-  const { state, provider, connectorId } = flow;
-  const purpose = connectorId === null ? 'admin-consent' : 'sign-in';
-  return { state, provider, purpose, sessionHash: 'this-browser', nowMs: NOW_MS };
+  const { state, provider } = flow;
+  return { state, provider, sessionHash: 'this-browser', nowMs: NOW_MS };
 }
 
 async function startBound(change: Partial<Flow> = {}): Promise<FlowMatch> {
-  return await startFlow({ sessionHash: 'this-browser', ...change });
+  const match = await startFlow(change);
+  // Before any expiry that a test sets.
+  await bindOAuthState(env.DB, { ...match, nowMs: 0 });
+  return match;
 }
 
 /** What makes a match one of another flow, browser or time. */
 const STRANGERS: [string, Partial<FlowMatch>][] = [
   ['for another state', { state: 'state-of-nobody' }],
   ['for another provider', { provider: 'microsoft' }],
-  ['for another purpose', { purpose: 'admin-consent' }],
   ['after its time', { nowMs: EXPIRES_MS }],
   ['long after its time', { nowMs: EXPIRES_MS + 1_000_000 }],
 ];
@@ -120,12 +120,6 @@ describe('taking a flow', () => {
   it('happens up to its last second', async () => {
     const match = await startBound();
     expect(await takeOAuthState(env.DB, { ...match, nowMs: EXPIRES_MS - 1000 })).toBeDefined();
-  });
-
-  it("keeps an organisation's consent and a connector's sign-in apart", async () => {
-    const consent = await startBound({ connectorId: null, provider: 'microsoft' });
-    expect(await takeOAuthState(env.DB, { ...consent, purpose: 'sign-in' })).toBeUndefined();
-    expect((await takeOAuthState(env.DB, consent))?.connector_id).toBeNull();
   });
 
   it('reads a state as text and nothing else', async () => {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import * as z from 'zod';
-import { beginConnect, connect, finishConnect, openLink } from '../local/connect.ts';
+import { beginConnect, connect, finishConnect, openLink, signInUpToCallback } from '../local/connect.ts';
 import { adminConsent, signIn } from '../sandbox/person-at-browser.ts';
 import { LOCAL_REDIRECT_URI } from '../local/settings.ts';
 import type { Person } from '../sandbox/people.ts';
@@ -192,6 +192,57 @@ describe('fewer scopes on a reconnect', () => {
   it('take nothing away at Google, which adds up what was granted before', async () => {
     const { connectorId, result } = await reconnectWithout(stage.person(), 'calendar.events');
     expect(result).toEqual({ connectorId, status: 'connected' });
+  });
+});
+
+describe('two connectors on one account', () => {
+  it('are independent: ending one leaves the other working, ending the last withdraws the grant', async () => {
+    const person = stage.person();
+    const [first, second] = [await connect(stage.runtime, person), await connect(stage.runtime, person)];
+    const revocations = () => stage.sandbox.truth.count({ operation: 'google.revoke', person: person.email });
+    await stage.runtime.api('DELETE', `/v1/connectors/${first}`);
+    expect(revocations()).toBe(0);
+    person.expireAccessTokens();
+    expect((await stage.runtime.api('POST', `/v1/connectors/${second}/availability`, WEEK)).status).toBe(200);
+    await stage.runtime.api('DELETE', `/v1/connectors/${second}`);
+    expect(revocations()).toBe(1);
+  });
+});
+
+describe('a sign-in that was started before a disconnect', () => {
+  it('does not connect again what was ended', async () => {
+    const person = stage.person();
+    const connectorId = await connect(stage.runtime, person, { userId: 'u' });
+    const again = { userId: 'u', provider: 'google', connectorId };
+    const { authorizeUrl } = await beginConnect(stage.runtime, again);
+    const { callback, cookie } = await signInUpToCallback(stage.runtime, authorizeUrl, {
+      account: person.email,
+    });
+    const task = { id: crypto.randomUUID(), type: 'disconnect', connectorId };
+    await stage.runtime.bindings.Q_TASKS.send(task);
+    await stage.runtime.notice(
+      ({ type, connectorId: id }) => type === 'connector-disconnected' && id === connectorId,
+    );
+    expect((await stage.runtime.fetch(callback, { headers: { Cookie: cookie } })).status).toBe(400);
+    expect(await statusOf(connectorId)).toMatchObject({ status: 'disconnected' });
+  });
+});
+
+describe('a reconnect', () => {
+  it('asks again for what was asked for, not for all that the account has granted', async () => {
+    const person = stage.person();
+    const calendar = 'https://www.googleapis.com/auth/calendar';
+    await connect(stage.runtime, person, { userId: 'other', scopes: [calendar] });
+    const connectorId = await connect(stage.runtime, person, { userId: 'u' });
+    const { authorizeUrl } = await beginConnect(stage.runtime, {
+      userId: 'u',
+      provider: 'google',
+      connectorId,
+    });
+    const { location } = await openLink(stage.runtime, authorizeUrl);
+    const asked = new URL(location).searchParams.get('scope')?.split(' ') ?? [];
+    expect(asked).toContain(`${calendar}.freebusy`);
+    expect(asked).not.toContain(calendar);
   });
 });
 

@@ -133,13 +133,13 @@ describe('POST /v1/connectors for a connector that is there', () => {
     const userId = freshId('user');
     const connectorId = await addActiveConnector(userId);
     const before = await findConnector(env.DB, connectorId);
-    const { send, calls } = openWith(() => ok(undefined));
+    const { send, calls } = openWith(() => ok({ scopes: ['scope-one', 'scope-two'] }));
     const response = await send('/v1/connectors', { json: wish({ userId, connectorId }) });
     expect(response.status).toBe(201);
     expect(createdSchema.parse(await response.json())).toMatchObject({ connectorId, status: 'active' });
     expect(await findConnector(env.DB, connectorId)).toEqual(before);
     expect((await flowsOf(connectorId)).map(({ scopes }) => scopes)).toEqual(['scope-one scope-two']);
-    expect(calls).toEqual([{ connectorId, method: 'claims', args: [] }]);
+    expect(calls).toEqual([{ connectorId, method: 'signInHints', args: [] }]);
   });
 
   it("answers 404 to another user's connector as to none, wakes no actor and stores nothing", async () => {

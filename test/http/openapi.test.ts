@@ -7,7 +7,7 @@ import { BASE_URL, openHouse } from './stage.ts';
 const operationSchema = z.object({
   summary: z.string().min(1),
   parameters: z.array(
-    z.object({ name: z.string(), in: z.enum(['path', 'query']), required: z.literal(true) }),
+    z.object({ name: z.string(), in: z.enum(['path', 'query', 'header']), required: z.boolean() }),
   ),
   requestBody: z
     .object({ content: z.object({ 'application/json': z.object({ schema: z.looseObject({}) }) }) })

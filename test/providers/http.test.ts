@@ -83,6 +83,27 @@ describe('sending a request', () => {
     );
   });
 
+  it('rejects what is no request, and sends nothing', async () => {
+    const urls: string[] = [];
+    const send = sendWith(async (url) => {
+      urls.push(url);
+      return new Response(null);
+    });
+    for (const wrong of [
+      { url: 'not a url' },
+      { url: '/things' },
+      { url: 'file:///etc/passwd' },
+      { headers: { 'X A': '1' } },
+      { headers: { Authorization: 'Bearer a\nb' } },
+      { method: 'NO METHOD' },
+      { body: 'of a GET' },
+    ])
+      expect(await send({ ...REQUEST, ...wrong }), JSON.stringify(wrong)).toEqual(
+        fail({ kind: 'rejected', status: 400, code: 'invalid_request' }),
+      );
+    expect(urls).toEqual([]);
+  });
+
   it('gives up on a provider that never answers', async () => {
     const send = sendWith(
       (_url, { signal }) =>

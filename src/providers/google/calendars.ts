@@ -24,7 +24,8 @@ const pageSchema = z.object({
 const MAX_PAGES = 20;
 
 /**
- * Reads the person's whole calendar list, page by page (discovery document: calendarList.list).
+ * Reads the person's whole calendar list, hidden entries too, page by page (discovery document:
+ * calendarList.list).
  * All or nothing: a failing page fails the list, and pages that go round or never end are `malformed`.
  */
 export async function listCalendars(apiUrl: string, access: Access): Promise<Outcome<CalendarEntry[]>> {
@@ -35,7 +36,7 @@ export async function listCalendars(apiUrl: string, access: Access): Promise<Out
     const call = {
       method: 'GET',
       path: ['users', 'me', 'calendarList'],
-      query: { maxResults: '250', ...(pageToken !== undefined && { pageToken }) },
+      query: { maxResults: '250', showHidden: 'true', ...(pageToken !== undefined && { pageToken }) },
       what: 'calendar list',
       writes: false,
     } as const;
@@ -53,14 +54,14 @@ export async function listCalendars(apiUrl: string, access: Access): Promise<Out
 }
 
 /**
- * The ids of the calendars that count when nobody names any: those the person owns or shows. The
- * primary one always counts, under its alias when the list does not tell which it is.
+ * The ids of the calendars that count when nobody names any: those the person owns, hidden or not, and
+ * those the person shows. The primary one always counts, under its alias when the list does not tell which it is.
  */
 export function pickCounting(entries: readonly CalendarEntry[]): string[] {
   const present = entries.filter(({ deleted }) => deleted !== true);
   const counting = present.filter(
     ({ primary, selected, hidden, accessRole }) =>
-      primary === true || (hidden !== true && (selected === true || accessRole === 'owner')),
+      primary === true || accessRole === 'owner' || (selected === true && hidden !== true),
   );
   const ids = counting.map(({ id }) => id);
   return [...new Set(counting.some(({ primary }) => primary === true) ? ids : ['primary', ...ids])];

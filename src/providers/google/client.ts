@@ -1,5 +1,6 @@
 import type * as z from 'zod';
 import { type Failure, fail, ok, type Outcome } from '../../domain/failure.ts';
+import { askInBatches, reportThrottle } from '../batches.ts';
 import { readJson, type Reply } from '../http.ts';
 import type { Access } from '../provider.ts';
 import { type BatchPart, readBatch, writeBatch } from './batch.ts';
@@ -19,8 +20,6 @@ export interface ApiCall extends FailedCall {
 const MAX_PARTS = 50;
 /** How many parts of one batch Google is taken to run at the same time. */
 const MAX_WEIGHT = 4;
-/** The first round, and two more for parts that were throttled. */
-const ROUNDS = 3;
 
 /**
  * Makes one call and reads its JSON with `schema` (an empty body reads as undefined). A throttle in
@@ -66,45 +65,34 @@ export async function callApiInBatch<T>(
   calls: readonly ApiCall[],
   schema: z.ZodType<T>,
 ): Promise<Outcome<T>[]> {
-  const outcomes = new Map<number, Outcome<T>>();
-  let pending: Asked[] = [];
-  for (const [index, call] of calls.entries()) {
-    const part = toPart(call);
-    if (part.ok) pending.push({ index, call, part: part.value });
-    else outcomes.set(index, part);
-  }
-  for (let round = 0; round < ROUNDS && pending.length > 0; round += 1) {
-    const envelopes = chunk(pending, MAX_PARTS).map((asked) => sendEnvelope(apiUrl, access, asked, schema));
-    // Each round needs the verdict on the one before it.
-    // oxlint-disable-next-line no-await-in-loop
-    const answers = (await Promise.all(envelopes)).flat();
-    for (const { asked, outcome } of answers) outcomes.set(asked.index, outcome);
-    pending = answers.filter(({ askAgain }) => askAgain).map(({ asked }) => asked);
-  }
-  return calls.map(
-    (_, index) => outcomes.get(index) ?? fail({ kind: 'malformed', at: `batch part ${index}` }),
+  const outcomes = await askInBatches(
+    calls.map((call): Outcome<Asked> => {
+      const part = toPart(call);
+      return part.ok ? ok({ call, part: part.value }) : part;
+    }),
+    MAX_PARTS,
+    access,
+    (asked) => sendEnvelope(apiUrl, access, asked, schema),
   );
+  return outcomes.map((outcome, index) => {
+    const call = calls[index];
+    return outcome.ok || call === undefined ? outcome : fail(asMetBy(call, outcome.failure));
+  });
 }
 
-/** A call on its way in a batch; `index` is its place among the caller's. */
+/** A call on its way in a batch. */
 interface Asked {
-  index: number;
   call: ApiCall;
   part: BatchPart;
 }
 
-interface Answer<T> {
-  asked: Asked;
-  outcome: Outcome<T>;
-  askAgain: boolean;
-}
-
+/** What each call of one envelope answered, or the failure of the envelope. */
 async function sendEnvelope<T>(
   apiUrl: string,
   access: Access,
   asked: readonly Asked[],
   schema: z.ZodType<T>,
-): Promise<Answer<T>[]> {
+): Promise<Outcome<Outcome<T>[]>> {
   const { contentType, body } = writeBatch(asked.map(({ part }) => part));
   const sent = await access.send({
     method: 'POST',
@@ -113,25 +101,19 @@ async function sendEnvelope<T>(
     body,
     weight: Math.min(asked.length, MAX_WEIGHT),
   });
-  const failAll = (failure: Failure) =>
-    asked.map((one) => ({ asked: one, outcome: fail(asMetBy(one.call, failure)), askAgain: false }));
-  if (!sent.ok) return failAll(sent.failure);
+  if (!sent.ok) return sent;
   if (!isSuccess(sent.value)) {
-    const failure = readFailure(sent.value, { what: 'batch', writes: true });
-    reportThrottle(access, [fail(failure)]);
-    return failAll(failure);
+    const refused = fail(readFailure(sent.value, { what: 'batch', writes: true }));
+    reportThrottle(access, [refused]);
+    return refused;
   }
   const replies = readBatch(sent.value, asked.length);
-  const answers = asked.map((one, place) => {
-    const reply = replies[place] ?? fail({ kind: 'malformed', at: `batch part ${place}` });
-    const outcome = reply.ok ? readReply(reply.value, one.call, schema) : reply;
-    return { asked: one, outcome, askAgain: !outcome.ok && outcome.failure.kind === 'throttled' };
-  });
-  reportThrottle(
-    access,
-    answers.map(({ outcome }) => outcome),
+  return ok(
+    asked.map(({ call }, place) => {
+      const reply = replies[place] ?? fail({ kind: 'malformed', at: `batch part ${place}` });
+      return reply.ok ? readReply(reply.value, call, schema) : reply;
+    }),
   );
-  return answers;
 }
 
 /** The request as method, path and JSON; `rejected` when a segment could not be a name at all. */
@@ -171,26 +153,10 @@ function asMetBy({ writes }: ApiCall, failure: Failure): Failure {
   return failure.kind === 'unavailable' ? { ...failure, ambiguous: failure.ambiguous && writes } : failure;
 }
 
-/** Reports the throttles of one reply as one, with the longest wait: several would look like several refusals. */
-function reportThrottle(access: Access, outcomes: readonly Outcome<unknown>[]): void {
-  const throttles = outcomes.flatMap((outcome) =>
-    !outcome.ok && outcome.failure.kind === 'throttled' ? [outcome.failure] : [],
-  );
-  if (throttles.length === 0) return;
-  const waits = throttles.flatMap(({ retryAtMs }) => retryAtMs ?? []);
-  access.holdBack(waits.length === 0 ? {} : { retryAtMs: Math.max(...waits) });
-}
-
 function isSuccess({ status }: Reply): boolean {
   return status >= 200 && status < 300;
 }
 
 function under(apiUrl: string, path: string): string {
   return apiUrl.replace(/\/+$/, '') + path;
-}
-
-function chunk<T>(items: readonly T[], size: number): T[][] {
-  return Array.from({ length: Math.ceil(items.length / size) }, (_, n) =>
-    items.slice(n * size, (n + 1) * size),
-  );
 }

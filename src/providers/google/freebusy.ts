@@ -3,6 +3,9 @@ import type { BusyReport, CalendarReading } from '../../domain/availability.ts';
 import { type Failure, fail, ok, type Outcome } from '../../domain/failure.ts';
 import { type Interval, splitInterval } from '../../domain/interval.ts';
 import { parseInstant } from '../../domain/time-zone.ts';
+import { splitInto } from '../batches.ts';
+import { findCommonFailure } from '../common-failure.ts';
+import { joinBusy } from '../join-busy.ts';
 import type { Access, BusyQuestion } from '../provider.ts';
 import { listCalendars, pickCounting } from './calendars.ts';
 import { type ApiCall, callApi, callApiInBatch } from './client.ts';
@@ -35,7 +38,13 @@ export async function readBusy(
   if (!ids.ok) return ids;
   const pieces = splitQuestion(question.range, ids.value);
   const answers = await askPieces(apiUrl, access, pieces);
-  const failure = findCommonFailure(ids.value, pieces, answers);
+  const failure = findCommonFailure(
+    ids.value,
+    pieces.map((piece, index) => ({
+      calendars: piece.ids,
+      answer: answers[index] ?? malformed('calendars'),
+    })),
+  );
   if (failure !== undefined) return fail(failure);
   return ok({ calendars: ids.value.map((id) => combine(id, pieces, answers, access)) });
 }
@@ -50,7 +59,7 @@ export function splitQuestion({ startMs, endMs }: Interval, ids: readonly string
   // Google may drop fractions of seconds: whole ones around the range lose nothing of it.
   const range = { startMs: Math.floor(startMs / 1000) * 1000, endMs: Math.ceil(endMs / 1000) * 1000 };
   const stretches = splitInterval(range, LONGEST_PIECE_MS);
-  return chunk(ids, MAX_CALENDARS).flatMap((group) =>
+  return splitInto(ids, MAX_CALENDARS).flatMap((group) =>
     stretches.map((stretch) => ({ ids: group, call: toCall(stretch, group) })),
   );
 }
@@ -97,45 +106,19 @@ async function askPieces(
   return callApiInBatch(apiUrl, access, calls, replySchema);
 }
 
-/** The failure of the whole: a refused token anywhere, or queries failing alike for every calendar. */
-function findCommonFailure(
-  ids: readonly string[],
-  pieces: readonly Piece[],
-  answers: readonly Outcome<unknown>[],
-): Failure | undefined {
-  const failures = answers.flatMap((answer) => (answer.ok ? [] : [answer.failure]));
-  const refused = failures.find(({ kind }) => kind === 'token-rejected');
-  if (refused !== undefined) return refused;
-  const [first] = failures;
-  if (first === undefined || failures.some(({ kind }) => kind !== first.kind)) return undefined;
-  const unread = new Set(pieces.flatMap((piece, index) => (answers[index]?.ok === true ? [] : piece.ids)));
-  if (unread.size < ids.length) return undefined;
-  // Of several waits the longest holds for all.
-  return failures.reduce(
-    (longest, failure) => (waitOf(failure) > waitOf(longest) ? failure : longest),
-    first,
-  );
-}
-
-function waitOf(failure: Failure): number {
-  return 'retryAtMs' in failure ? (failure.retryAtMs ?? 0) : 0;
-}
-
 function combine(
   id: string,
   pieces: readonly Piece[],
   answers: readonly Outcome<FreeBusyReply>[],
   access: Access,
 ): CalendarReading {
-  const busy: Interval[] = [];
+  let busy: Outcome<Interval[]> | undefined;
   for (const [index, { ids }] of pieces.entries()) {
     if (!ids.includes(id)) continue;
     const answer = answers[index] ?? malformed('calendars');
-    const read = answer.ok ? readCalendar(id, ids, answer.value, access) : answer;
-    if (!read.ok) return { id, busy: read };
-    busy.push(...read.value);
+    busy = joinBusy(busy, answer.ok ? readCalendar(id, ids, answer.value, access) : answer);
   }
-  return { id, busy: ok(busy) };
+  return { id, busy: busy ?? malformed('calendars') };
 }
 
 /** What a reply says of the calendar that was asked for as `id`, one of `asked`. */
@@ -214,10 +197,4 @@ function readErrors(errors: z.infer<typeof errorsSchema>): Failure | undefined {
 
 function malformed(place: string): Outcome<never> {
   return fail({ kind: 'malformed', at: `free/busy.${place}` });
-}
-
-function chunk<T>(items: readonly T[], size: number): T[][] {
-  return Array.from({ length: Math.ceil(items.length / size) }, (_, n) =>
-    items.slice(n * size, (n + 1) * size),
-  );
 }

@@ -1,5 +1,6 @@
 import * as z from 'zod';
-import { fail, type Outcome } from '../../domain/failure.ts';
+import { fail, ok, type Outcome } from '../../domain/failure.ts';
+import { askInBatches } from '../batches.ts';
 import {
   askGraph,
   type Graph,
@@ -15,9 +16,6 @@ const MOST_PARTS = 20;
 
 /** How many parts of one batch Graph runs at a time against one mailbox (graph docs: throttling-limits). */
 const PARTS_AT_ONCE = 4;
-
-/** How often throttled parts are asked again before their throttle is the answer. */
-const MORE_ROUNDS = 2;
 
 const partSchema = z.object({
   id: z.coerce.string(),
@@ -39,38 +37,29 @@ export async function askAll(graph: Graph, requests: readonly GraphRequest[]): P
   const [only] = requests;
   if (only !== undefined && requests.length === 1) return [await askGraph(graph, only)];
 
-  const answers = requests.map((request): Outcome<unknown> =>
-    isPlainPath(graph, request)
-      ? fail({ kind: 'malformed', at: `batch: ${request.what}` })
-      : fail({ kind: 'not-found', what: request.what }),
+  return askInBatches(
+    requests.map((request) =>
+      isPlainPath(graph, request) ? ok(request) : fail({ kind: 'not-found', what: request.what }),
+    ),
+    MOST_PARTS,
+    graph.access,
+    (parts) => askEnvelope(graph, parts),
   );
-  let open = [...requests.entries()].filter(([, request]) => isPlainPath(graph, request));
-  for (let round = 0; open.length > 0; round++) {
-    const envelopes = splitInto(open, MOST_PARTS);
-    const asked = await Promise.all(envelopes.map((parts) => askEnvelope(graph, parts)));
-    for (const [index, answer] of asked.flatMap(({ parts }) => [...parts])) answers[index] = answer;
-    const throttled = new Set(asked.flatMap((envelope) => envelope.throttled));
-    if (throttled.size === 0 || round === MORE_ROUNDS) return answers;
-    open = open.filter(([index]) => throttled.has(index));
-  }
-  return answers;
 }
 
-/** What one batch brought, by the position of the request. `throttled`: the parts worth asking again. */
-interface EnvelopeAnswer {
-  parts: Map<number, Outcome<unknown>>;
-  throttled: number[];
-}
-
-async function askEnvelope(graph: Graph, parts: [number, GraphRequest][]): Promise<EnvelopeAnswer> {
+/** What each part of one batch answered, or the failure of the batch. */
+async function askEnvelope(
+  graph: Graph,
+  parts: readonly GraphRequest[],
+): Promise<Outcome<Outcome<unknown>[]>> {
   const envelope: GraphRequest = {
     method: 'POST',
     path: '/$batch',
     what: 'batch',
-    writes: parts.some(([, request]) => request.writes),
+    writes: parts.some(({ writes }) => writes),
     body: {
-      requests: parts.map(([index, request]) => ({
-        id: String(index),
+      requests: parts.map((request, place) => ({
+        id: String(place),
         method: request.method,
         url: request.path,
         headers: graphHeaders(request),
@@ -80,26 +69,14 @@ async function askEnvelope(graph: Graph, parts: [number, GraphRequest][]): Promi
   };
   const weight = Math.min(parts.length, PARTS_AT_ONCE);
   const answer = readAs(await askGraph(graph, envelope, { weight }), envelopeSchema, 'batch');
-  if (!answer.ok) return { parts: new Map(parts.map(([index]) => [index, answer])), throttled: [] };
-
-  const { access } = graph;
-  const receivedAtMs = access.now();
-  const read = new Map(
-    parts.map(([index, request]) => {
-      const own = answer.value.responses.filter((part) => part?.id === String(index));
-      return [index, readPart(own, request, receivedAtMs)];
+  if (!answer.ok) return answer;
+  const receivedAtMs = graph.access.now();
+  return ok(
+    parts.map((request, place) => {
+      const own = answer.value.responses.filter((part) => part?.id === String(place));
+      return readPart(own, request, receivedAtMs);
     }),
   );
-  const throttled = [...read].flatMap(([index, outcome]) =>
-    !outcome.ok && outcome.failure.kind === 'throttled'
-      ? [{ index, retryAtMs: outcome.failure.retryAtMs ?? 0 }]
-      : [],
-  );
-  if (throttled.length > 0) {
-    const retryAtMs = Math.max(...throttled.map((part) => part.retryAtMs));
-    access.holdBack(retryAtMs === 0 ? {} : { retryAtMs });
-  }
-  return { parts: read, throttled: throttled.map(({ index }) => index) };
 }
 
 /** What one part of a batch answered. No part, or two of the same id, answer nothing. */
@@ -127,11 +104,4 @@ function readHeaders(record: Record<string, string>): Headers {
     if (/^[A-Za-z0-9-]+$/.test(name) && /^[\x20-\x7e]*$/.test(value)) headers.set(name, value);
   }
   return headers;
-}
-
-/** The same items in order, in groups of at most `most`. */
-export function splitInto<T>(items: readonly T[], most: number): T[][] {
-  const groups: T[][] = [];
-  for (let from = 0; from < items.length; from += most) groups.push(items.slice(from, from + most));
-  return groups;
 }

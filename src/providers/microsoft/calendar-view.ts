@@ -50,7 +50,8 @@ export function viewRequests(calendar: readonly string[], range: Interval): Grap
  * `workingElsewhere`. Busy: `busy`, `tentative`, `oof`, and whatever else there may be. An event
  * whose time cannot be read fails all: it could be anywhere.
  *
- * @param mailboxZone the IANA zone of the mailbox, in which its all-day events block their dates.
+ * @param mailboxZone the IANA zone of the mailbox that the calendar belongs to, in which all-day events
+ *   block their dates; undefined for one that is not known, such as somebody else's.
  */
 export function readViewEvents(
   events: readonly ViewEvent[],

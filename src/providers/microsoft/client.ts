@@ -1,5 +1,6 @@
 import type * as z from 'zod';
 import { fail, ok, type Outcome } from '../../domain/failure.ts';
+import { reportThrottle } from '../batches.ts';
 import { readJson, type Reply } from '../http.ts';
 import type { Access } from '../provider.ts';
 import { type FailedRequest, readFailure } from './failure.ts';
@@ -88,10 +89,7 @@ export async function askGraph(
       : sent;
   }
   const read = readReply(sent.value, request);
-  if (!read.ok && read.failure.kind === 'throttled') {
-    const { retryAtMs } = read.failure;
-    access.holdBack(retryAtMs === undefined ? {} : { retryAtMs });
-  }
+  reportThrottle(access, [read]);
   return read;
 }
 

@@ -16,6 +16,9 @@ const CURSOR_CODES = ['resyncRequired', 'syncStateNotFound', 'syncStateInvalid']
 /** The account has no mailbox that Graph can reach: no permission would change that. */
 const NO_MAILBOX_CODES = ['MailboxNotEnabledForRESTAPI', 'MailboxNotSupportedForRESTAPI'];
 
+/** An id in the path that is none: there is nothing that has it. */
+const NO_ID_CODES = ['ErrorInvalidIdMalformed'];
+
 /**
  * Turns a Graph reply that is no success into the neutral failure. Decides by status and error codes,
  * never by a message (graph docs: errors): codes may be nested, and may be empty.
@@ -39,6 +42,7 @@ export function readFailure(reply: Reply, { what, writes }: FailedRequest): Fail
   if (status === 429 || status === 509) return { kind: 'throttled', scope: 'user', ...retry };
   if (status === 410 || (status < 500 && has(CURSOR_CODES))) return { kind: 'cursor-expired' };
   if (status < 500 && has(NO_MAILBOX_CODES)) return { kind: 'rejected', status, code };
+  if (status === 400 && has(NO_ID_CODES)) return { kind: 'not-found', what };
   switch (status) {
     case 403:
       return { kind: 'consent-missing', scopes: [] };

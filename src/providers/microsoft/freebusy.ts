@@ -1,15 +1,16 @@
 import type { BusyReport, CalendarReading, WorkingHours } from '../../domain/availability.ts';
 import { type Failure, fail, ok, type Outcome } from '../../domain/failure.ts';
 import { clipIntervals, type Interval } from '../../domain/interval.ts';
+import { type CalendarCall, findCommonFailure } from '../common-failure.ts';
+import { joinBusy } from '../join-busy.ts';
 import type { Access, BusyQuestion } from '../provider.ts';
 import { askAll } from './batch.ts';
 import { type GraphCalendar, type MailboxSettings, readMailbox } from './calendars.ts';
 import { readViewEvents, viewEventSchema, viewRequests } from './calendar-view.ts';
 import type { Graph } from './client.ts';
 import type { MicrosoftConfig } from './config.ts';
-import { joinBusy } from './join-busy.ts';
 import { readPages } from './pages.ts';
-import { readSchedules, type Schedule, scheduleCalls } from './schedule.ts';
+import { readScheduleReply, readSchedules, type Schedule, scheduleCalls } from './schedule.ts';
 
 /** The default calendar, whatever its id. */
 const PRIMARY = 'primary';
@@ -17,16 +18,15 @@ const PRIMARY = 'primary';
 /** What a request without an answer is: never free. */
 const UNANSWERED = fail({ kind: 'malformed', at: 'batch' });
 
-/** Where the busy times of one calendar are read. */
+/** Where the busy times of one calendar are read. `timeZone`: where its all-day events block their dates, if known. */
 type Source =
   | { id: string; via: 'schedule'; address: string }
-  | { id: string; via: 'view'; calendar: string[] }
+  | { id: string; via: 'view'; calendar: string[]; timeZone?: string }
   | { id: string; via: 'nowhere'; failure: Failure };
 
-/** What is known of the mailbox beforehand. `listed`: why the list of its calendars is missing, if it is. */
+/** What is known of the mailbox beforehand. */
 interface Mailbox {
   calendars: GraphCalendar[];
-  listFailure?: Failure;
   settings: MailboxSettings;
 }
 
@@ -43,11 +43,11 @@ interface Mailbox {
  *
  * Accounts of organisations: the default calendar and mail addresses through getSchedule, other
  * calendars event by event. Personal accounts: everything event by event, because Graph has no
- * getSchedule for them. An all-day event blocks its dates in the mailbox's zone.
+ * getSchedule for them. An all-day event blocks its dates in the mailbox's zone; in a calendar of
+ * somebody else, in the zone that the event was made in, or else wherever on earth it is that day.
  *
  * Fails as a whole with `token-rejected` wherever that is met; with the failure of the calendar list
- * when no calendars are named; and when every calendar alike could not be reached, or was refused as
- * their list was.
+ * when no calendars are named; and when the calls fail alike for every calendar.
  */
 export async function readBusy(
   config: MicrosoftConfig,
@@ -61,11 +61,9 @@ export async function readBusy(
     findSource(id, mailbox.value, access),
   );
 
-  const read = await readSources(sources, question.range, graph, mailbox.value.settings.timeZone);
+  const read = await readSources(sources, question.range, graph);
   if (!read.ok) return read;
   const { calendars, schedules } = read.value;
-  const common = commonFailure(calendars, mailbox.value.listFailure);
-  if (common !== undefined) return fail(common);
   const workingHours = mailbox.value.settings.workingHours ?? ownHours(schedules, mailbox.value, access);
   return ok({ calendars, ...(workingHours !== undefined && { workingHours }) });
 }
@@ -83,7 +81,6 @@ async function readMailboxFor({ calendars: asked }: BusyQuestion, graph: Graph):
   return ok({
     calendars: calendars.ok ? calendars.value : [],
     settings: settings.ok ? settings.value : {},
-    ...(!calendars.ok && { listFailure: calendars.failure }),
   });
 }
 
@@ -93,17 +90,22 @@ function allOf({ calendars }: Mailbox): string[] {
   return calendars.some(({ isDefault }) => isDefault) ? ids : [PRIMARY, ...ids];
 }
 
-function findSource(id: string, { calendars }: Mailbox, { account }: Access): Source {
+function findSource(id: string, { calendars, settings }: Mailbox, { account }: Access): Source {
   const main = calendars.find(({ isDefault }) => isDefault);
   const ownAddress = main?.ownerAddress;
-  const isOwnAddress = isAddress(id) && [ownAddress, account.email].some((own) => sameAddress(own, id));
-  if (id === PRIMARY || id === main?.id || (isOwnAddress && account.kind === 'personal')) {
+  const isOwn = (address: string) => [ownAddress, account.email].some((own) => sameAddress(own, address));
+  const ownZone = settings.timeZone === undefined ? {} : { timeZone: settings.timeZone };
+  if (id === PRIMARY || id === main?.id || (isAddress(id) && isOwn(id) && account.kind === 'personal')) {
     // Only the address that the mailbox itself names: the sign-in name need not be one.
     return account.kind === 'work' && ownAddress !== undefined
       ? { id, via: 'schedule', address: ownAddress }
-      : { id, via: 'view', calendar: ['me', 'calendar'] };
+      : { id, via: 'view', calendar: ['me', 'calendar'], ...ownZone };
   }
-  if (!isAddress(id)) return { id, via: 'view', calendar: ['me', 'calendars', id] };
+  if (!isAddress(id)) {
+    const owner = calendars.find((calendar) => calendar.id === id)?.ownerAddress;
+    const zone = owner === undefined || isOwn(owner) ? ownZone : {};
+    return { id, via: 'view', calendar: ['me', 'calendars', id], ...zone };
+  }
   return account.kind === 'work'
     ? { id, via: 'schedule', address: id }
     : { id, via: 'nowhere', failure: { kind: 'rejected', status: 400, code: 'NotForPersonalAccounts' } };
@@ -122,77 +124,78 @@ interface Readings {
   schedules: Map<string, Schedule>;
 }
 
-/** Reads all sources at once, each place but once. Fails only with `token-rejected`. */
+/** Reads all sources at once, each place but once. Fails when the calls fail alike for every one. */
 async function readSources(
   sources: readonly Source[],
   range: Interval,
   graph: Graph,
-  timeZone: string | undefined,
 ): Promise<Outcome<Readings>> {
   const addresses = new Map<string, string>();
-  const views = new Map<string, string[]>();
+  const views = new Map<string, Extract<Source, { via: 'view' }>>();
   for (const source of sources) {
-    if (source.via === 'schedule') addresses.set(source.address.toLowerCase(), source.address);
-    if (source.via === 'view') views.set(source.calendar.join('/'), source.calendar);
+    if (source.via === 'schedule') addresses.set(placeOf(source), source.address);
+    if (source.via === 'view') views.set(placeOf(source), source);
   }
   const calls = scheduleCalls([...addresses.values()], range);
-  const pieces = [...views].flatMap(([key, calendar]) =>
-    viewRequests(calendar, range).map((request) => ({ key, request })),
+  const pieces = [...views].flatMap(([place, { calendar, timeZone }]) =>
+    viewRequests(calendar, range).map((request) => ({ place, timeZone, request })),
   );
 
   const answers = await askAll(
     graph,
     [...calls, ...pieces].map(({ request }) => request),
   );
-  const schedules = readSchedules(
-    calls.map((call, index) => ({ call, answer: answers[index] ?? UNANSWERED })),
-  );
+  const replies = calls.map((call, index) => ({
+    call,
+    reply: readScheduleReply(answers[index] ?? UNANSWERED),
+  }));
   const lists = await readPages(
     graph,
     pieces.map(({ request }, index) => ({ request, answer: answers[calls.length + index] ?? UNANSWERED })),
     viewEventSchema,
   );
-  const rejected = [...answers, ...lists].find(
-    (answer) => !answer.ok && answer.failure.kind === 'token-rejected',
-  );
-  if (rejected?.ok === false) return rejected;
+  const failure = findCommonFailure(sources.map(placeOf), [
+    ...replies.map(({ call, reply }) => ({ calendars: call.addresses.map(addressPlace), answer: reply })),
+    ...pieces.map(({ place }, index) => viewCall(place, lists[index] ?? UNANSWERED)),
+  ]);
+  if (failure !== undefined) return fail(failure);
 
+  const schedules = readSchedules(replies);
   const viewed = new Map<string, Outcome<Interval[]>>();
-  for (const [index, { key }] of pieces.entries()) {
+  for (const [index, { place, timeZone }] of pieces.entries()) {
     const list = lists[index] ?? UNANSWERED;
-    viewed.set(key, joinBusy(viewed.get(key), list.ok ? readViewEvents(list.value, timeZone) : list));
+    viewed.set(place, joinBusy(viewed.get(place), list.ok ? readViewEvents(list.value, timeZone) : list));
   }
   const busyIn = (source: Source): Outcome<Interval[]> => {
     if (source.via === 'nowhere') return fail(source.failure);
     const busy =
-      source.via === 'view'
-        ? viewed.get(source.calendar.join('/'))
-        : schedules.get(source.address.toLowerCase())?.busy;
+      source.via === 'view' ? viewed.get(placeOf(source)) : schedules.get(addressPlace(source.address))?.busy;
     if (busy === undefined) return UNANSWERED;
     return busy.ok ? ok(clipIntervals(busy.value, range)) : busy;
   };
   return ok({ calendars: sources.map((source) => ({ id: source.id, busy: busyIn(source) })), schedules });
 }
 
-/**
- * The failure to report when nothing at all was learnt: every calendar out of reach for the moment, or
- * all refused in the way that their list was. Of several, the one to wait for longest.
- */
-function commonFailure(
-  calendars: readonly CalendarReading[],
-  listFailure: Failure | undefined,
-): Failure | undefined {
-  const failures = calendars.flatMap(({ busy }) => (busy.ok ? [] : [busy.failure]));
-  const isCommon = ({ kind }: Failure) =>
-    kind === 'throttled' || kind === 'unavailable' || kind === listFailure?.kind;
-  if (failures.length < calendars.length || !failures.every(isCommon)) return undefined;
-  return failures.toSorted((a, b) => retryOf(b) - retryOf(a))[0];
+/** The same for sources that are read in the same place. */
+function placeOf(source: Source): string {
+  switch (source.via) {
+    case 'schedule':
+      return addressPlace(source.address);
+    case 'view':
+      return source.calendar.join('/');
+    case 'nowhere':
+      return source.id;
+  }
 }
 
-function retryOf(failure: Failure): number {
-  return (
-    (failure.kind === 'throttled' || failure.kind === 'unavailable' ? failure.retryAtMs : undefined) ?? 0
-  );
+function addressPlace(address: string): string {
+  return address.toLowerCase();
+}
+
+/** How the call for one view ended. A calendar that is not there is an answer about that calendar. */
+function viewCall(place: string, list: Outcome<unknown>): CalendarCall {
+  const isAbsent = !list.ok && list.failure.kind === 'not-found';
+  return { calendars: [place], answer: isAbsent ? ok(undefined) : list };
 }
 
 /** Working hours that came with the person's own schedule; those of anybody else are not theirs. */

@@ -2,9 +2,9 @@ import * as z from 'zod';
 import type { WorkingHours } from '../../domain/availability.ts';
 import { type Failure, fail, ok, type Outcome } from '../../domain/failure.ts';
 import { type Interval, splitInterval } from '../../domain/interval.ts';
-import { splitInto } from './batch.ts';
+import { splitInto } from '../batches.ts';
+import { joinBusy } from '../join-busy.ts';
 import { graphPath, type GraphRequest, readAs } from './client.ts';
-import { joinBusy } from './join-busy.ts';
 import { type GraphTime, graphTimeSchema, toInstantMs } from './time-zones.ts';
 import { lenientWorkingHoursSchema } from './working-hours.ts';
 
@@ -36,17 +36,18 @@ export function scheduleCalls(addresses: readonly string[], range: Interval): Sc
   const endMinute = Math.ceil(range.endMs / MINUTE_MS) * MINUTE_MS;
   // A window may not be shorter than a slot; what is asked too much is clipped from the answer.
   const endMs = Math.max(endMinute, startMs + SHORTEST_SLOT_MINUTES * MINUTE_MS);
-  // Windows of equal length, because a short remainder could be shorter than a slot again.
+  // Windows of equal length, because a short remainder could be shorter than a slot again; and of whole
+  // slots, because Graph does not say whether a part of one at the end gets a digit.
   const minutes = (endMs - startMs) / MINUTE_MS;
-  const windowMinutes = Math.ceil(minutes / Math.ceil(minutes / LONGEST_WINDOW_MINUTES));
-  return splitInterval({ startMs, endMs }, windowMinutes * MINUTE_MS).flatMap((window) =>
-    splitInto(addresses, MOST_ADDRESSES).map((group) => scheduleCall(group, window)),
+  const count = Math.ceil(minutes / LONGEST_WINDOW_MINUTES);
+  const slotMinutes = Math.max(SHORTEST_SLOT_MINUTES, Math.ceil(minutes / count / MOST_SLOTS));
+  const windowMs = Math.ceil(minutes / count / slotMinutes) * slotMinutes * MINUTE_MS;
+  return splitInterval({ startMs, endMs: startMs + count * windowMs }, windowMs).flatMap((window) =>
+    splitInto(addresses, MOST_ADDRESSES).map((group) => scheduleCall(group, window, slotMinutes)),
   );
 }
 
-function scheduleCall(addresses: string[], window: Interval): ScheduleCall {
-  const minutes = (window.endMs - window.startMs) / MINUTE_MS;
-  const slotMinutes = Math.max(SHORTEST_SLOT_MINUTES, Math.ceil(minutes / MOST_SLOTS));
+function scheduleCall(addresses: string[], window: Interval, slotMinutes: number): ScheduleCall {
   return {
     addresses,
     window,
@@ -70,7 +71,10 @@ function toGraphTime(ms: number): GraphTime {
   return { dateTime: new Date(ms).toISOString().slice(0, 19), timeZone: 'UTC' };
 }
 
+/** Only the frame is checked here, so that one address out of shape costs no other its answer. */
 const replySchema = z.object({ value: z.array(z.looseObject({ scheduleId: z.string() })) });
+export type ScheduleReply = z.infer<typeof replySchema>;
+
 const scheduleSchema = z.object({
   error: z.object({ responseCode: z.string().nullish() }).nullish(),
   availabilityView: z.string().nullish(),
@@ -80,16 +84,20 @@ const scheduleSchema = z.object({
   workingHours: lenientWorkingHoursSchema,
 });
 
+/** What one call answered, as far as it concerns all its addresses. */
+export function readScheduleReply(answer: Outcome<unknown>): Outcome<ScheduleReply> {
+  return readAs(answer, replySchema, 'getSchedule');
+}
+
 /**
  * What the calls said, put together by mail address in lower case. An address has a schedule only if
  * every window that was asked for it was answered; else it has the first failure met.
  */
 export function readSchedules(
-  calls: readonly { call: ScheduleCall; answer: Outcome<unknown> }[],
+  calls: readonly { call: ScheduleCall; reply: Outcome<ScheduleReply> }[],
 ): Map<string, Schedule> {
   const schedules = new Map<string, Schedule>();
-  for (const { call, answer } of calls) {
-    const reply = readAs(answer, replySchema, 'getSchedule');
+  for (const { call, reply } of calls) {
     for (const address of call.addresses) {
       const key = address.toLowerCase();
       const entry = reply.ok
@@ -111,10 +119,9 @@ function readSchedule(entry: unknown, { window, slotMinutes }: ScheduleCall): Sc
   const { error, scheduleItems, availabilityView, workingHours } = read.value;
   if (error !== undefined && error !== null)
     return { busy: fail(readScheduleError(error.responseCode ?? '')) };
-  // No items while the view shows busy slots: the details are withheld, not the free/busy.
-  const withheld = (scheduleItems ?? []).length === 0 && /[^0]/.test(availabilityView ?? '');
+  // No items may mean that there are none, or that the details are withheld: only the view can tell.
   const busy =
-    scheduleItems && !withheld
+    scheduleItems && scheduleItems.length > 0
       ? readItems(scheduleItems)
       : readView(availabilityView ?? '', window, slotMinutes);
   return { busy, ...(workingHours && { workingHours }) };
@@ -133,7 +140,7 @@ function readItems(items: NonNullable<z.infer<typeof scheduleSchema>['scheduleIt
   return ok(busy);
 }
 
-/** The fallback where details are withheld: one digit per slot, of which only `0` is surely free. */
+/** Where there are no items: one digit per slot, of which only `0` is surely free; unknown unless they cover the window. */
 function readView(view: string, window: Interval, slotMinutes: number): Outcome<Interval[]> {
   const slotMs = slotMinutes * MINUTE_MS;
   if (view.length * slotMs < window.endMs - window.startMs) {

@@ -22,9 +22,9 @@ describe('reading the calendar list', () => {
       ]),
     );
     expect(sent.map(({ url }) => url)).toEqual([
-      `${API_URL}/calendar/v3/users/me/calendarList?maxResults=250`,
-      `${API_URL}/calendar/v3/users/me/calendarList?maxResults=250&pageToken=p+2`,
-      `${API_URL}/calendar/v3/users/me/calendarList?maxResults=250&pageToken=p3`,
+      `${API_URL}/calendar/v3/users/me/calendarList?maxResults=250&showHidden=true`,
+      `${API_URL}/calendar/v3/users/me/calendarList?maxResults=250&showHidden=true&pageToken=p+2`,
+      `${API_URL}/calendar/v3/users/me/calendarList?maxResults=250&showHidden=true&pageToken=p3`,
     ]);
   });
 
@@ -65,11 +65,12 @@ describe('picking the calendars that count', () => {
         { id: 'own', accessRole: 'owner' },
         { id: 'shown', accessRole: 'reader', selected: true },
         { id: 'unshown', accessRole: 'writer' },
-        { id: 'hidden', accessRole: 'owner', selected: true, hidden: true },
+        { id: 'own and hidden', accessRole: 'owner', hidden: true },
+        { id: 'hidden', accessRole: 'reader', selected: true, hidden: true },
         { id: 'gone', accessRole: 'owner', selected: true, deleted: true },
         { id: 'own', accessRole: 'owner' },
       ]),
-    ).toEqual(['me', 'own', 'shown']);
+    ).toEqual(['me', 'own', 'shown', 'own and hidden']);
   });
 
   it('counts the primary one under its alias when the list does not tell which it is', () => {

@@ -68,8 +68,10 @@ describe('a Graph error', () => {
     expect(read(404, error('MailboxNotEnabledForRESTAPI')).kind).toBe('rejected');
   });
 
-  it('of 404 names what is not there', () => {
+  it('of 404, or of 400 for an id that is none, names what is not there', () => {
     expect(read(404, error('ErrorItemNotFound'))).toEqual({ kind: 'not-found', what: 'event' });
+    // An id that no item could have.
+    expect(read(400, error('ErrorInvalidIdMalformed'))).toEqual({ kind: 'not-found', what: 'event' });
   });
 
   it('of 409 and 412 is for the caller to understand', () => {

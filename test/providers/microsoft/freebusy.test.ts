@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { BusyReport } from '../../../src/domain/availability.ts';
-import { fail, ok, type Outcome } from '../../../src/domain/failure.ts';
+import { type Failure, fail, ok, type Outcome } from '../../../src/domain/failure.ts';
 import type { Account } from '../../../src/providers/provider.ts';
 import { readBusy } from '../../../src/providers/microsoft/freebusy.ts';
 import {
@@ -33,6 +33,7 @@ const event = (from: number, to: number, more: object = {}) => ({
   showAs: 'busy',
   ...more,
 });
+const FREE_VIEW = '0'.repeat(288);
 const HOURS = {
   daysOfWeek: ['monday'],
   startTime: '08:00:00',
@@ -165,14 +166,13 @@ describe('the busy times of an account of an organisation', () => {
   });
 
   it('come with the working hours of the schedule where the settings have none', async () => {
-    const schedules = { 'Ada@smtp.example': { scheduleItems: [], workingHours: HOURS } };
+    const nothing = { scheduleItems: [], availabilityView: FREE_VIEW };
+    const schedules = { 'Ada@smtp.example': { ...nothing, workingHours: HOURS } };
     const refused: GraphAnswer = { status: 403, body: { error: { code: 'ErrorAccessDenied' } } };
     expect(reportOf((await ask({ schedules, settings: refused }, ['primary'])).outcome).workingHours).toEqual(
       TOKYO_HOURS,
     );
-    const none = await ask({ schedules: { 'Ada@smtp.example': { scheduleItems: [] } }, settings: refused }, [
-      'primary',
-    ]);
+    const none = await ask({ schedules: { 'Ada@smtp.example': nothing }, settings: refused }, ['primary']);
     expect(reportOf(none.outcome)).toEqual({ calendars: [{ id: 'primary', busy: ok([]) }] });
   });
 });
@@ -227,16 +227,39 @@ describe('busy times read event by event', () => {
     expect(asked.every(({ url }) => url.startsWith('https://graph.example/'))).toBe(true);
   });
 
-  it('put an all-day event in the zone of the mailbox, and keep to what was asked', async () => {
-    const day = (date: number) =>
-      event(date * 24, (date + 1) * 24, { isAllDay: true, originalStartTimeZone: 'Pacific Standard Time' });
-    const views = { '/me/calendars/team': { body: { value: [day(-1), day(0), day(1), day(2)] } } };
-    const inTokyo = await ask({ views }, ['team']);
-    // The 23rd and the 24th of Tokyo reach into the 23rd of UTC; the 22nd ended before, the 25th comes after.
-    expect(reportOf(inTokyo.outcome).calendars[0]?.busy).toEqual(ok([busy(0, 15), busy(15, 24)]));
-    const unset: GraphAnswer = { body: {} };
-    const inSeattle = await ask({ views, settings: unset }, ['team']);
-    expect(reportOf(inSeattle.outcome).calendars[0]?.busy).toEqual(ok([busy(0, 8), busy(8, 24)]));
+  const day = (date: number, originalStartTimeZone = 'Pacific Standard Time') =>
+    event(date * 24, (date + 1) * 24, { isAllDay: true, originalStartTimeZone });
+  const viewOf = (...value: object[]) => ({ '/me/calendars/x': { body: { value } } });
+  const listWith = (owner?: string): GraphAnswer => ({
+    body: { value: [...LIST, { id: 'x', ...(owner !== undefined && { owner: { address: owner } }) }] },
+  });
+  const unset: GraphAnswer = { body: {} };
+
+  it('put an all-day event of an own calendar in the zone of the mailbox, and keep to what was asked', async () => {
+    const views = viewOf(day(-1), day(0), day(1), day(2));
+    for (const owner of ['ada@SMTP.example', 'ADA@upn.example', undefined]) {
+      const calendars = listWith(owner);
+      const inTokyo = await ask({ views, calendars }, ['x']);
+      // The 23rd and the 24th of Tokyo reach into the 23rd of UTC; the 22nd ended before, the 25th comes after.
+      expect(reportOf(inTokyo.outcome).calendars[0]?.busy).toEqual(ok([busy(0, 15), busy(15, 24)]));
+      const inSeattle = await ask({ views, calendars, settings: unset }, ['x']);
+      expect(reportOf(inSeattle.outcome).calendars[0]?.busy).toEqual(ok([busy(0, 8), busy(8, 24)]));
+    }
+  });
+
+  it('put an all-day event of somebody else’s calendar where it was made, else wherever it is that day', async () => {
+    for (const [account, settings] of [
+      [WORKER, undefined],
+      [WORKER, unset],
+      [PERSON, undefined],
+    ] as const) {
+      const mailbox = { calendars: listWith('bob@smtp.example'), ...(settings && { settings }) };
+      const inSeattle = await ask({ ...mailbox, views: viewOf(day(-1), day(0)) }, ['x'], account);
+      expect(reportOf(inSeattle.outcome).calendars[0]?.busy).toEqual(ok([busy(0, 8), busy(8, 24)]));
+      const views = viewOf(day(-1, 'tzone://Microsoft/Custom'), day(1, ''));
+      const anywhere = await ask({ ...mailbox, views }, ['x'], account);
+      expect(reportOf(anywhere.outcome).calendars[0]?.busy).toEqual(ok([busy(0, 12), busy(10, 24)]));
+    }
   });
 
   it('stay whole without the permission to read the settings', async () => {
@@ -326,13 +349,66 @@ describe('the whole answer fails', () => {
     expect(reportOf(await whole({ ...FULL, views }, ['a', 'primary'])).calendars).toHaveLength(2);
   });
 
-  it('when all calendars are refused as their list is, for then it is not the calendars', async () => {
-    const refused = { status: 403, body: { error: { code: 'ErrorAccessDenied' } } };
-    const views = { '/me/calendars/a': refused };
-    expect(await whole({ calendars: refused, views }, ['a'])).toEqual(
-      fail({ kind: 'consent-missing', scopes: [] }),
-    );
-    expect(reportOf(await whole({ views }, ['a'])).calendars).toHaveLength(1);
+  it('when every call is refused alike, for then it is not the calendars', async () => {
+    const code = { error: { code: 'ErrorSomething' } };
+    const refusals: [GraphAnswer, Failure][] = [
+      [
+        { status: 400, body: code },
+        { kind: 'rejected', status: 400, code: 'ErrorSomething' },
+      ],
+      [
+        { status: 403, body: code },
+        { kind: 'consent-missing', scopes: [] },
+      ],
+      [{ body: { value: 'all' } }, { kind: 'malformed', at: 'calendarView.value' }],
+      [{ status: 500 }, { kind: 'unavailable', ambiguous: false }],
+    ];
+    for (const [answer, failure] of refusals) {
+      const views = { '/me/calendars/a': answer, '/me/calendars/b': answer };
+      expect(await whole({ views }, ['a', 'b'])).toEqual(fail(failure));
+      expect(
+        reportOf(await whole({ views: { ...FULL.views, ...views } }, ['a', 'team', 'b'])).calendars,
+      ).toEqual([
+        { id: 'a', busy: fail(failure) },
+        { id: 'team', busy: ok([busy(11, 12)]) },
+        { id: 'b', busy: fail(failure) },
+      ]);
+    }
+  });
+
+  it('when getSchedule fails for everybody who was asked for', async () => {
+    for (const [answer, kind] of [
+      [reply(400, { error: { code: 'ErrorInvalidTimeInterval' } }), 'rejected'],
+      [reply(200, { value: [{ address: 'b@example.com' }] }), 'malformed'],
+      [reply(403), 'consent-missing'],
+    ] as const) {
+      const { access } = scriptedAccess(scriptedSend(() => answer).send);
+      const question = { range: RANGE, calendars: ['b@example.com', 'c@example.com'] };
+      expect(await readBusy(CONFIG, question, access)).toMatchObject({ ok: false, failure: { kind } });
+    }
+  });
+
+  it('but not for what is said of each calendar by itself', async () => {
+    const error = { responseCode: 'ErrorNoFreeBusyAccess' };
+    const mailbox: Mailbox = {
+      schedules: { 'b@example.com': { error }, 'c@example.com': { error } },
+      views: {
+        '/me/calendars/gone': { status: 404, body: { error: { code: 'ErrorItemNotFound' } } },
+        '/me/calendars/garbage': { status: 400, body: { error: { code: 'ErrorInvalidIdMalformed' } } },
+        '/me/calendars/odd': {
+          body: { value: [{ start: { dateTime: 'soon' }, end: { dateTime: 'later' } }] },
+        },
+      },
+    };
+    for (const [ids, kind] of [
+      [['b@example.com', 'c@example.com'], 'rejected'],
+      [['gone', 'garbage'], 'not-found'],
+      [['gone'], 'not-found'],
+      [['odd'], 'malformed'],
+    ] as const) {
+      const { calendars } = reportOf(await whole(mailbox, [...ids]));
+      expect(calendars).toMatchObject(ids.map((id) => ({ id, busy: { ok: false, failure: { kind } } })));
+    }
   });
 
   it('when nothing can be sent', async () => {

@@ -1,7 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import { fail, ok } from '../../../src/domain/failure.ts';
 import type { Interval } from '../../../src/domain/interval.ts';
-import { readSchedules, type Schedule, scheduleCalls } from '../../../src/providers/microsoft/schedule.ts';
+import {
+  readScheduleReply,
+  readSchedules,
+  type Schedule,
+  scheduleCalls,
+} from '../../../src/providers/microsoft/schedule.ts';
 
 const DAY_MS = 24 * 60 * 60 * 1000;
 const START = Date.UTC(2026, 10, 23);
@@ -23,8 +28,8 @@ function bodyOf(call: ReturnType<typeof scheduleCalls>[number] | undefined): {
 function readOne(entry: object, range: Interval = RANGE): Schedule | undefined {
   const [call] = scheduleCalls(['ada@example.com'], range);
   if (call === undefined) return undefined;
-  const answer = ok({ value: [{ scheduleId: 'ADA@example.com', ...entry }] });
-  return readSchedules([{ call, answer }]).get('ada@example.com');
+  const reply = readScheduleReply(ok({ value: [{ scheduleId: 'ADA@example.com', ...entry }] }));
+  return readSchedules([{ call, reply }]).get('ada@example.com');
 }
 const busyOf = (entry: object, range?: Interval) => readOne(entry, range)?.busy;
 
@@ -66,6 +71,8 @@ describe('asking for schedules', () => {
         expect(minutes).toBeGreaterThanOrEqual(slotMinutes);
         expect(slotMinutes).toBeGreaterThanOrEqual(5);
         expect(slotMinutes).toBeLessThanOrEqual(1440);
+        // Whole slots: nobody says whether a part of one would get its digit.
+        expect(minutes % slotMinutes).toBe(0);
         reached = window.endMs;
       }
       expect(reached).toBeGreaterThanOrEqual(range.endMs);
@@ -131,11 +138,16 @@ describe('a schedule', () => {
     expect(busyOf({})).toEqual(malformed);
     expect(busyOf({ availabilityView: '0'.repeat(287) })).toEqual(malformed);
     expect(busyOf({ availabilityView: '' })).toEqual(malformed);
+    expect(busyOf({ scheduleItems: [] })).toEqual(malformed);
+    expect(busyOf({ scheduleItems: [], availabilityView: null })).toEqual(malformed);
+    expect(busyOf({ scheduleItems: [], availabilityView: '0'.repeat(287) })).toEqual(malformed);
   });
 
   it('is free where it says that there is nothing', () => {
     expect(busyOf({ availabilityView: '0'.repeat(288), scheduleItems: [] })).toEqual(ok([]));
-    expect(busyOf({ scheduleItems: [] })).toEqual(ok([]));
+    expect(busyOf({ availabilityView: '0'.repeat(288), scheduleItems: [item(4, 5, 'free')] })).toEqual(
+      ok([]),
+    );
   });
 
   it('fails as a whole when one time cannot be read', () => {
@@ -163,8 +175,9 @@ describe('a schedule', () => {
       timeZone: { name: 'UTC' },
     };
     const hours = [{ day: 'monday', start: '08:00', end: '17:00', timeZone: 'UTC' }];
+    const availabilityView = '0'.repeat(288);
     expect(readOne({ scheduleItems: [], workingHours })?.workingHours).toEqual(hours);
-    expect(readOne({ scheduleItems: [], workingHours: null })).toEqual({ busy: ok([]) });
+    expect(readOne({ availabilityView, workingHours: null })).toEqual({ busy: ok([]) });
   });
 });
 
@@ -172,13 +185,13 @@ describe('several schedules', () => {
   it('are told apart by address, and a missing one is no free one', () => {
     const [call] = scheduleCalls(['a@example.com', 'b@example.com', 'c@example.com'], RANGE);
     if (call === undefined) throw new Error('no call');
-    const answer = ok({
+    const reply = ok({
       value: [
         { scheduleId: 'b@example.com', error: { responseCode: 'ErrorMailRecipientNotFound' } },
         { scheduleId: 'A@EXAMPLE.com', scheduleItems: [item(1, 2, 'busy')] },
       ],
     });
-    const schedules = readSchedules([{ call, answer }]);
+    const schedules = readSchedules([{ call, reply }]);
     expect(schedules.get('a@example.com')?.busy).toEqual(ok([{ startMs: hour(1), endMs: hour(2) }]));
     expect(schedules.get('b@example.com')?.busy).toEqual(fail({ kind: 'not-found', what: 'schedule' }));
     expect(schedules.get('c@example.com')?.busy).toMatchObject({ ok: false, failure: { kind: 'malformed' } });
@@ -194,7 +207,7 @@ describe('several schedules', () => {
       readSchedules(
         calls.map((call, index) => ({
           call,
-          answer: (index === 0 ? answers[0] : last) ?? fail({ kind: 'cursor-expired' }),
+          reply: (index === 0 ? answers[0] : last) ?? fail({ kind: 'cursor-expired' }),
         })),
       ).get('a@example.com')?.busy;
     expect(read()).toEqual(
@@ -206,7 +219,7 @@ describe('several schedules', () => {
     const lost = fail({ kind: 'unavailable', ambiguous: false });
     expect(
       readSchedules(
-        calls.map((call, index) => ({ call, answer: index === 0 ? lost : (answers[1] ?? lost) })),
+        calls.map((call, index) => ({ call, reply: index === 0 ? lost : (answers[1] ?? lost) })),
       ).get('a@example.com')?.busy,
     ).toEqual(lost);
   });

@@ -1,5 +1,5 @@
-import { ok, type Outcome } from '../../domain/failure.ts';
-import type { Interval } from '../../domain/interval.ts';
+import { ok, type Outcome } from '../domain/failure.ts';
+import type { Interval } from '../domain/interval.ts';
 
 /**
  * The busy times of one calendar that was read in pieces, a further piece added. It is read only if
