@@ -12,10 +12,21 @@ export type ShowAs = 'free' | 'tentative' | 'busy' | 'oof' | 'workingElsewhere' 
 /** The calendar owner's own answer to an event. */
 export type OwnResponse = 'organizer' | 'accepted' | 'declined' | 'tentative' | 'none';
 
-/**
- * One event, told in neither provider's words. Recurrence, extended properties, a transaction id and
- * attendees join it here when they are needed; a deleted event stays as `cancelled`, a tombstone.
- */
+/** Someone invited, and their answer. */
+export interface Attendee {
+  readonly email: string;
+  readonly name?: string;
+  readonly kind: 'required' | 'optional' | 'resource';
+  readonly response: 'accepted' | 'declined' | 'tentative' | 'none';
+}
+
+/** A value that a client hung on an event, to find it again by: an extended property. */
+export interface Mark {
+  readonly id: string;
+  readonly value: string;
+}
+
+/** One event, told in neither provider's words. A deleted event stays as `cancelled`, a tombstone. */
 export interface StoredEvent {
   readonly id: string;
   readonly iCalUid: string;
@@ -27,11 +38,20 @@ export interface StoredEvent {
   readonly showAs: ShowAs;
   readonly response: OwnResponse;
   readonly isPrivate: boolean;
+  readonly attendees?: readonly Attendee[];
+  readonly marks?: readonly Mark[];
+  /** The client's own name for it: the id it chose, or its transactionId. */
+  readonly key?: string;
+  /** Properties that only its provider has, as that provider tells them. */
+  readonly own?: Readonly<Record<string, unknown>>;
   readonly createdMs: number;
   readonly updatedMs: number;
   /** Rises with every change; both providers' ETags are made of it. */
   readonly revision: number;
 }
+
+/** What a client may say of an event; the store adds the rest. */
+export type EventContent = Omit<StoredEvent, 'id' | 'iCalUid' | 'createdMs' | 'updatedMs' | 'revision'>;
 
 /**
  * A new event. Times: RFC 3339 with an offset, or a local time that counts in `timeZone` (the calendar's by
@@ -115,6 +135,50 @@ export class CalendarStore {
     calendar.events.set(id, event);
     return event;
   }
+
+  /** Puts a client's event into a calendar. */
+  insert(calendar: Calendar, names: { id?: string; iCalUid?: string }, content: EventContent): StoredEvent {
+    const id = names.id ?? this.#dice.text(26);
+    const nowMs = this.#now();
+    calendar.revision += 1;
+    const event: StoredEvent = {
+      ...content,
+      id,
+      iCalUid: names.iCalUid ?? `${id}@sandbox.invalid`,
+      createdMs: nowMs,
+      updatedMs: nowMs,
+      revision: calendar.revision,
+    };
+    calendar.events.set(id, event);
+    return event;
+  }
+
+  /** Replaces what an event says; it keeps its names. */
+  replace(calendar: Calendar, event: StoredEvent, content: EventContent): StoredEvent {
+    calendar.revision += 1;
+    const { id, iCalUid, createdMs } = event;
+    const changed: StoredEvent = {
+      ...content,
+      id,
+      iCalUid,
+      createdMs,
+      updatedMs: this.#now(),
+      revision: calendar.revision,
+    };
+    calendar.events.set(id, changed);
+    return changed;
+  }
+
+  /** Deletes an event: its tombstone stays. */
+  remove(calendar: Calendar, event: StoredEvent): StoredEvent {
+    return this.replace(calendar, event, { ...event, status: 'cancelled' });
+  }
+}
+
+/** Those of the invited who get mail: everyone but the calendar's owner. */
+export function guestsOf(calendar: Calendar, attendees: readonly Attendee[] = []): Attendee[] {
+  const owner = calendar.ownerEmail.toLowerCase();
+  return attendees.filter(({ email }) => email.toLowerCase() !== owner);
 }
 
 /** The time an event takes, all-day dates counted from midnight to midnight in `timeZone`. */

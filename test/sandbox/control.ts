@@ -52,6 +52,7 @@ const NewPerson = z.strictObject({
   refreshTokens: z.enum(['as-real', 'rotate-strictly']).exactOptional(),
   timeZoneNames: z.enum(['windows', 'iana']).exactOptional(),
   adminConsentRequired: z.boolean().exactOptional(),
+  repeatedTransactionId: z.enum(['existing', 'conflict']).exactOptional(),
 }) satisfies z.ZodType<PersonInput>;
 
 const NewEvent = z.strictObject({
@@ -104,6 +105,11 @@ const NewFault = z.strictObject({
       kind: z.literal('status'),
       status: z.number(),
       body: z.unknown().optional(),
+      headers: z.record(z.string(), z.string()).exactOptional(),
+    }),
+    z.strictObject({
+      kind: z.literal('status-after'),
+      status: z.number(),
       headers: z.record(z.string(), z.string()).exactOptional(),
     }),
     z.strictObject({ kind: z.literal('reset') }),

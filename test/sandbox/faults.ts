@@ -3,6 +3,8 @@ import type { Provider } from './people.ts';
 /** What a scripted fault does to a call. */
 export type FaultEffect =
   | { kind: 'status'; status: number; body?: unknown; headers?: Record<string, string> }
+  /** Carried out as asked, then answered with this status: a gateway that failed on the way back. */
+  | { kind: 'status-after'; status: number; headers?: Record<string, string> }
   | { kind: 'reset' }
   | { kind: 'hang' }
   | { kind: 'latency'; ms: number }

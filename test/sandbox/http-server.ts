@@ -104,6 +104,12 @@ async function readBody(request: IncomingMessage): Promise<string | undefined> {
 
 function write(response: ServerResponse, answer: Answer): void {
   if (response.destroyed) return;
+  if (answer.status === 204) {
+    // No content has no length either.
+    response.writeHead(204, answer.headers);
+    response.end();
+    return;
+  }
   const body = Buffer.from(answer.body ?? '', 'utf8');
   response.writeHead(answer.status, { ...answer.headers, 'content-length': String(body.length) });
   response.end(body);

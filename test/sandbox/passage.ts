@@ -77,6 +77,9 @@ export function passage(rooms: {
         return CONNECTION_LOST;
       case 'status':
         return scriptedAnswer(origin, route, effect);
+      case 'status-after':
+        await perform(route);
+        return scriptedAnswer(origin, route, effect);
       case 'throttle':
         return throttledAnswer(origin, route, faults.hold(holdKey, effect, now()));
       case 'reply-lost':

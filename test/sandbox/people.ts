@@ -55,6 +55,18 @@ export interface PersonInput {
   /** How Graph names the mailbox's zone: `windows` by default. */
   timeZoneNames?: 'windows' | 'iana';
   adminConsentRequired?: boolean;
+  /**
+   * What Graph answers when a transactionId comes again with the same content: the event that is there (201, the
+   * default), or 409 ErrorDuplicateTransactionId. With other content it is always the 409.
+   */
+  repeatedTransactionId?: 'existing' | 'conflict';
+}
+
+/** What became of a transactionId: the event that was made, and the request that made it. */
+export interface Transaction {
+  readonly calendarId: string;
+  readonly eventId: string;
+  readonly content: string;
 }
 
 /** A calendar in a person's list. */
@@ -99,6 +111,9 @@ export class Person {
   /** Calendars that answer free/busy with an error, and its reason. */
   readonly restrictions = new Map<string, string>();
   claimsChallenge: ClaimsChallenge | undefined;
+  repeatedTransactionId: 'existing' | 'conflict';
+  /** Microsoft: the transactionIds that the mailbox has seen. */
+  readonly transactions = new Map<string, Transaction>();
   readonly #store: CalendarStore;
   readonly #grants: Grants;
 
@@ -117,6 +132,7 @@ export class Person {
     this.timeZoneNames = input.timeZoneNames ?? 'windows';
     this.accessTokenLifetimeSeconds = input.accessTokenLifetimeSeconds;
     this.adminConsentRequired = input.adminConsentRequired ?? false;
+    this.repeatedTransactionId = input.repeatedTransactionId ?? 'existing';
     const wanted = input.calendars ?? [];
     const primaryName = input.provider === 'google' ? input.email : 'Calendar';
     const all = wanted.some(({ primary }) => primary === true)

@@ -1,6 +1,7 @@
 import { CalendarStore } from './calendar-store.ts';
 import { controlPanel } from './control.ts';
 import { dice, secret } from './dice.ts';
+import type { NewEffect } from './effects.ts';
 import type { Ask, Outcome } from './exchange.ts';
 import { Faults } from './faults.ts';
 import { googleOrigin } from './google/origin.ts';
@@ -59,7 +60,8 @@ export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbo
   const now = options.now ?? Date.now;
   const chance = dice(options.seed ?? 1);
   const grants = new Grants(now);
-  const people = new People({ store: new CalendarStore(chance, now), grants, dice: chance });
+  const store = new CalendarStore(chance, now);
+  const people = new People({ store, grants, dice: chance });
   const faults = new Faults();
   const limits = new Limits();
   const truth = new TruthLog(now, {
@@ -79,6 +81,7 @@ export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbo
   };
   const shared = {
     people,
+    store,
     grants,
     faults,
     passage: passage({ truth, faults, limits, now }),
@@ -86,6 +89,9 @@ export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbo
     dice: chance,
     consentedTenants: new Set<string>(),
     now,
+    effect: (effect: NewEffect) => {
+      truth.effect(effect);
+    },
     lifetimeSeconds: (person: { accessTokenLifetimeSeconds: number | undefined }) =>
       person.accessTokenLifetimeSeconds ??
       options.accessTokenLifetimeSeconds ??

@@ -1,3 +1,5 @@
+import { creations } from './effects.ts';
+import type { Effect, NewEffect } from './effects.ts';
 import type { Provider } from './people.ts';
 
 /** What sort of call it is: only `api` calls count for the peak of simultaneous calls. */
@@ -61,6 +63,8 @@ export class TruthLog {
   readonly tooEarly: TooEarly[] = [];
   readonly refusals: Complaint[] = [];
   readonly insecure: Complaint[] = [];
+  /** What clients really changed, in order. */
+  readonly effects: Effect[] = [];
   readonly #inFlight = new Map<string, number>();
   readonly #peaks = new Map<string, { provider: Provider; person: string; peak: number }>();
   readonly #now: () => number;
@@ -126,6 +130,16 @@ export class TruthLog {
     };
   }
 
+  /** Notes a change that was made. */
+  effect(effect: NewEffect): void {
+    this.effects.push({ at: new Date(this.#now()).toISOString(), ...effect });
+  }
+
+  /** How many events were created under a logical key, by anyone. */
+  created(key: string): number {
+    return this.effects.filter((effect) => effect.deed === 'created' && effect.key === key).length;
+  }
+
   /** How many calls match; a field left out matches all. */
   count(filter: { operation?: string; person?: string; provider?: Provider } = {}): number {
     return this.calls.filter(
@@ -161,6 +175,9 @@ export class TruthLog {
       problems.push(`${refused.operation} refused with ${String(refused.status)}: ${refused.reason}`);
     }
     for (const accepted of this.insecure) problems.push(`${accepted.operation} insecure: ${accepted.reason}`);
+    for (const [key, count] of creations(this.effects)) {
+      if (count > 1) problems.push(`${String(count)} events created under the key ${key}`);
+    }
     return { ok: problems.length === 0, problems };
   }
 
@@ -170,6 +187,7 @@ export class TruthLog {
     this.tooEarly.length = 0;
     this.refusals.length = 0;
     this.insecure.length = 0;
+    this.effects.length = 0;
     for (const [key, entry] of this.#peaks) {
       this.#peaks.set(key, { ...entry, peak: this.#inFlight.get(key) ?? 0 });
     }
@@ -183,7 +201,7 @@ export class TruthLog {
 
   toJSON(): object {
     const peaks = Object.fromEntries([...this.#peaks.values()].map(({ person, peak }) => [person, peak]));
-    const { calls, tooEarly, refusals, insecure } = this;
-    return { calls, peaks, tooEarly, refusals, insecure, verdict: this.verdict() };
+    const { calls, tooEarly, refusals, insecure, effects } = this;
+    return { calls, peaks, tooEarly, refusals, insecure, effects, verdict: this.verdict() };
   }
 }

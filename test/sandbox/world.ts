@@ -1,4 +1,6 @@
+import type { CalendarStore } from './calendar-store.ts';
 import type { Dice } from './dice.ts';
+import type { NewEffect } from './effects.ts';
 import type { Faults } from './faults.ts';
 import type { Grants } from './grants.ts';
 import type { IdTokens } from './id-token.ts';
@@ -17,6 +19,7 @@ export interface Client {
 /** What the handlers of one provider work with. */
 export interface World {
   readonly people: People;
+  readonly store: CalendarStore;
   readonly grants: Grants;
   readonly client: Client;
   readonly faults: Faults;
@@ -28,6 +31,8 @@ export interface World {
   /** This provider's own origin, known once it listens. */
   origin(): string;
   now(): number;
+  /** Tells the truth log of a change that was made. */
+  effect(effect: NewEffect): void;
   lifetimeSeconds(person: Person): number;
 }
 

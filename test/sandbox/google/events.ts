@@ -1,10 +1,11 @@
 import { stretchOf } from '../calendar-store.ts';
-import type { StoredEvent } from '../calendar-store.ts';
+import type { Mark, StoredEvent } from '../calendar-store.ts';
 import { jsonAnswer } from '../exchange.ts';
 import type { Answer, Ask } from '../exchange.ts';
 import type { ListedCalendar, Person } from '../people.ts';
 import { badRequest, notFound } from './errors.ts';
-import { page, readQuery, readZone, writeTime } from './query.ts';
+import { eventResource, eventType } from './event-resource.ts';
+import { page, readQuery, readZone } from './query.ts';
 
 const KNOWN = [
   'alwaysIncludeEmail',
@@ -23,6 +24,12 @@ const KNOWN = [
   'updatedMin',
 ];
 
+// Extended properties to look for, and how the store names them.
+const MARKS = [
+  { parameter: 'privateExtendedProperty', prefix: 'private/' },
+  { parameter: 'sharedExtendedProperty', prefix: 'shared/' },
+] as const;
+
 /**
  * GET calendars/{id}/events. `timeMin` bounds the events' ends and `timeMax` their starts, both exclusive.
  * Pages may be shorter than asked: only `nextPageToken` tells whether there are more.
@@ -33,7 +40,8 @@ export function listEvents(ask: Ask, person: Person, id: string): Answer {
   if (entry.accessRole === 'freeBusyReader') {
     throw notFound();
   }
-  const query = readQuery(ask, KNOWN, ['eventTypes']);
+  const query = readQuery(ask, KNOWN, ['eventTypes', ...MARKS.map(({ parameter }) => parameter)]);
+  const wanted = wantedMarks(ask);
   const singleEvents = query.flag('singleEvents', false);
   const orderBy = query.choice('orderBy', ['startTime', 'updated']);
   if (orderBy === 'startTime' && !singleEvents) {
@@ -52,6 +60,7 @@ export function listEvents(ask: Ask, person: Person, id: string): Answer {
   const kinds = ask.url.searchParams.getAll('eventTypes');
   const found = [...entry.calendar.events.values()]
     .filter((event) => event.status !== 'cancelled' || query.flag('showDeleted', false))
+    .filter((event) => wanted.every((mark) => hasMark(event, mark)))
     .filter((event) => (query.text('iCalUID') ?? event.iCalUid) === event.iCalUid)
     .filter((event) => event.updatedMs >= (query.time('updatedMin') ?? Number.NEGATIVE_INFINITY))
     .filter((event) => kinds.length === 0 || kinds.includes(eventType(event)))
@@ -82,66 +91,18 @@ export function listEvents(ask: Ask, person: Person, id: string): Answer {
   });
 }
 
-/** An event as Google tells it, its times in `timeZone`. */
-export function eventResource(
-  event: StoredEvent,
-  entry: ListedCalendar,
-  person: Person,
-  timeZone: string,
-): object {
-  const organized = event.response === 'organizer';
-  const ends = (which: 'start' | 'end'): object => {
-    const { span } = event;
-    if (span.kind === 'all-day') return { date: which === 'start' ? span.startDate : span.endDate };
-    const atMs = which === 'start' ? span.startMs : span.endMs;
-    return { dateTime: writeTime(atMs, timeZone), timeZone: span.timeZone };
-  };
-  const mine = { email: entry.calendar.ownerEmail, ...(entry.primary ? { self: true } : {}) };
-  const someone = organized ? mine : { email: 'organizer@elsewhere.invalid' };
-  return {
-    kind: 'calendar#event',
-    etag: `"${String(event.revision)}${String(event.updatedMs)}"`,
-    id: event.id,
-    status: event.status,
-    htmlLink: `https://www.google.com/calendar/event?eid=${Buffer.from(`${event.id} ${entry.id}`).toString('base64url')}`,
-    created: new Date(event.createdMs).toISOString(),
-    updated: new Date(event.updatedMs).toISOString(),
-    summary: event.summary,
-    ...(event.description === undefined ? {} : { description: event.description }),
-    ...(event.location === undefined ? {} : { location: event.location }),
-    creator: someone,
-    organizer: someone,
-    start: ends('start'),
-    end: ends('end'),
-    ...(event.showAs === 'free' || event.showAs === 'workingElsewhere'
-      ? { transparency: 'transparent' }
-      : {}),
-    ...(event.isPrivate ? { visibility: 'private' } : {}),
-    iCalUID: event.iCalUid,
-    sequence: 0,
-    ...(organized ? {} : { attendees: attendees(event, person) }),
-    reminders: { useDefault: true },
-    eventType: eventType(event),
-  };
+function wantedMarks(ask: Ask): Mark[] {
+  return MARKS.flatMap(({ parameter, prefix }) =>
+    ask.url.searchParams.getAll(parameter).map((text) => {
+      const equals = text.indexOf('=');
+      if (equals < 1) throw badRequest('invalid', 'Invalid Value', parameter);
+      return { id: prefix + text.slice(0, equals), value: text.slice(equals + 1) };
+    }),
+  );
 }
 
-function attendees(event: StoredEvent, person: Person): object[] {
-  const answers = {
-    organizer: 'accepted',
-    accepted: 'accepted',
-    declined: 'declined',
-    tentative: 'tentative',
-  };
-  const answer = event.response === 'none' ? 'needsAction' : answers[event.response];
-  return [
-    { email: 'organizer@elsewhere.invalid', organizer: true, responseStatus: 'accepted' },
-    { email: person.email, self: true, responseStatus: answer },
-  ];
-}
-
-function eventType(event: StoredEvent): string {
-  if (event.showAs === 'oof') return 'outOfOffice';
-  return event.showAs === 'workingElsewhere' ? 'workingLocation' : 'default';
+function hasMark(event: StoredEvent, wanted: Mark): boolean {
+  return event.marks?.some(({ id, value }) => id === wanted.id && value === wanted.value) === true;
 }
 
 function mentions(event: StoredEvent, words: string | undefined): boolean {

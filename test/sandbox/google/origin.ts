@@ -1,12 +1,13 @@
 import { bearerOf, jsonAnswer, pageAnswer } from '../exchange.ts';
 import type { Answer, Ask } from '../exchange.ts';
 import type { Origin, Route } from '../passage.ts';
-import type { Person } from '../people.ts';
+import type { ListedCalendar, Person } from '../people.ts';
 import type { World } from '../world.ts';
 import { authorize, decide, DECISION_PATH } from './authorize.ts';
 import { batch } from './batch.ts';
 import { getCalendar, getListEntry, getSetting, listCalendars, listSettings } from './calendars.ts';
 import { authError, calendarError, insufficientPermissions, oauthError } from './errors.ts';
+import { deleteEvent, getEvent, insertEvent, patchEvent, updateEvent } from './event-writes.ts';
 import { listEvents } from './events.ts';
 import { freeBusy } from './free-busy.ts';
 import { partialReply } from './partial-reply.ts';
@@ -18,8 +19,12 @@ interface ApiMethod {
   readonly method: string;
   readonly path: RegExp;
   readonly scopes: readonly string[];
-  answer(ask: Ask, person: Person, id: string): Answer;
+  /** A scope that covers own calendars only is enough for these on own calendars only. */
+  readonly writes?: true;
+  answer(ask: Ask, person: Person, id: string, more: { world: World; eventId: string }): Answer;
 }
+
+const EVENT_PATH = /^\/calendar\/v3\/calendars\/([^/]+)\/events\/([^/]+)$/;
 
 const API: readonly ApiMethod[] = [
   {
@@ -65,11 +70,50 @@ const API: readonly ApiMethod[] = [
     answer: getSetting,
   },
   {
-    operation: 'google.events',
+    operation: 'google.events.list',
     method: 'GET',
     path: /^\/calendar\/v3\/calendars\/([^/]+)\/events$/,
     scopes: METHOD_SCOPES.events,
     answer: listEvents,
+  },
+  {
+    operation: 'google.events.insert',
+    method: 'POST',
+    path: /^\/calendar\/v3\/calendars\/([^/]+)\/events$/,
+    scopes: METHOD_SCOPES.writeEvents,
+    writes: true,
+    answer: insertEvent,
+  },
+  {
+    operation: 'google.events.get',
+    method: 'GET',
+    path: EVENT_PATH,
+    scopes: METHOD_SCOPES.events,
+    answer: getEvent,
+  },
+  {
+    operation: 'google.events.patch',
+    method: 'PATCH',
+    path: EVENT_PATH,
+    scopes: METHOD_SCOPES.writeEvents,
+    writes: true,
+    answer: patchEvent,
+  },
+  {
+    operation: 'google.events.update',
+    method: 'PUT',
+    path: EVENT_PATH,
+    scopes: METHOD_SCOPES.writeEvents,
+    writes: true,
+    answer: updateEvent,
+  },
+  {
+    operation: 'google.events.delete',
+    method: 'DELETE',
+    path: EVENT_PATH,
+    scopes: METHOD_SCOPES.writeEvents,
+    writes: true,
+    answer: deleteEvent,
   },
 ];
 
@@ -164,9 +208,20 @@ function apiRoute(world: World, ask: Ask): Route {
       if (access === undefined || person === undefined || !world.grants.isLive(access)) return authError();
       const enough = found.scopes.some((scope) => access.scopes.has(calendarScope(scope)));
       if (!enough) return insufficientPermissions();
-      return partialReply(ask, found.answer(ask, person, decodeSegment(found.path.exec(path)?.[1] ?? '')));
+      const [id = '', eventId = ''] = (found.path.exec(path) ?? []).slice(1).map(decodeSegment);
+      if (found.writes === true && !mayWrite(access.scopes, person.calendar(id))) {
+        return insufficientPermissions();
+      }
+      return partialReply(ask, found.answer(ask, person, id, { world, eventId }));
     },
   };
+}
+
+// No calendar here was made by the client, so `calendar.app.created` alone covers none.
+function mayWrite(scopes: ReadonlySet<string>, entry: ListedCalendar | undefined): boolean {
+  const has = (short: string): boolean => scopes.has(calendarScope(short));
+  if (has('calendar') || has('calendar.events')) return true;
+  return has('calendar.events.owned') && (entry === undefined || entry.accessRole === 'owner');
 }
 
 function caller(world: World, ask: Ask): ReturnType<World['grants']['access']> {

@@ -81,4 +81,5 @@ export const METHOD_SCOPES = {
     'calendar.events.public.readonly',
     'calendar.events.readonly',
   ],
+  writeEvents: ['calendar', 'calendar.app.created', 'calendar.events', 'calendar.events.owned'],
 } as const;

@@ -5,10 +5,8 @@ import type { Answer, Ask } from '../exchange.ts';
 import type { ListedCalendar, Person } from '../people.ts';
 import type { World } from '../world.ts';
 import { badRequest } from './errors.ts';
+import { eventResource } from './event-resource.ts';
 import { pageOf, readMoment, readOptions, readPreferences, select } from './odata.ts';
-import type { Preferences } from './odata.ts';
-import { outlookTime } from './time-zones.ts';
-import { zoneName } from './working-hours.ts';
 
 const RANGE_CAP_DAYS = 1825;
 const DAY_MS = 24 * 3_600_000;
@@ -59,92 +57,8 @@ export function calendarView(world: World, ask: Ask, person: Person, entry: List
   );
 }
 
-/**
- * An event as Outlook tells it. An all-day event runs from midnight to midnight of its own dates in whatever zone
- * was asked for, UTC included: Outlook gives the dates and does not convert them. The zone in which its owner
- * means them is that of the mailbox, told by `originalStartTimeZone`.
- */
-export function eventResource(
-  event: StoredEvent,
-  entry: ListedCalendar,
-  person: Person,
-  { zone, immutableIds }: Preferences,
-): Record<string, unknown> {
-  const { span } = event;
-  const ends = (which: 'start' | 'end'): { dateTime: string; timeZone: string } => {
-    if (span.kind === 'all-day') {
-      const date = which === 'start' ? span.startDate : span.endDate;
-      return { dateTime: `${date}T00:00:00.0000000`, timeZone: zone.name };
-    }
-    return {
-      dateTime: outlookTime(which === 'start' ? span.startMs : span.endMs, zone.iana),
-      timeZone: zone.name,
-    };
-  };
-  const originalZone = zoneName(person, span.kind === 'timed' ? span.timeZone : person.timeZone);
-  const organizer =
-    event.response === 'organizer'
-      ? { name: entry.calendar.ownerName, address: entry.calendar.ownerEmail }
-      : { name: 'Someone Else', address: 'organizer@elsewhere.invalid' };
-  const responses = { tentative: 'tentativelyAccepted', none: 'notResponded' } as const;
-  const response =
-    event.response === 'tentative' || event.response === 'none' ? responses[event.response] : event.response;
-  return {
-    '@odata.etag': `W/"${Buffer.from(`${event.id} ${String(event.revision)}`).toString('base64')}"`,
-    id: eventId(event, entry, immutableIds),
-    createdDateTime: stamp(event.createdMs),
-    lastModifiedDateTime: stamp(event.updatedMs),
-    changeKey: Buffer.from(`${event.id} ${String(event.revision)}`).toString('base64'),
-    categories: [],
-    transactionId: null,
-    originalStartTimeZone: originalZone,
-    originalEndTimeZone: originalZone,
-    iCalUId: event.iCalUid,
-    reminderMinutesBeforeStart: 15,
-    isReminderOn: span.kind === 'timed',
-    hasAttachments: false,
-    subject: event.summary,
-    bodyPreview: event.description ?? '',
-    importance: 'normal',
-    sensitivity: event.isPrivate ? 'private' : 'normal',
-    isAllDay: span.kind === 'all-day',
-    isCancelled: false,
-    isOrganizer: event.response === 'organizer',
-    isDraft: false,
-    responseRequested: true,
-    seriesMasterId: null,
-    showAs: event.showAs,
-    type: 'singleInstance',
-    webLink: `https://outlook.office365.com/owa/?itemid=${encodeURIComponent(eventId(event, entry, false))}`,
-    onlineMeetingUrl: null,
-    isOnlineMeeting: false,
-    onlineMeetingProvider: 'unknown',
-    allowNewTimeProposals: true,
-    hideAttendees: false,
-    recurrence: null,
-    responseStatus: { response, time: '0001-01-01T00:00:00Z' },
-    body: { contentType: 'text', content: event.description ?? '' },
-    start: ends('start'),
-    end: ends('end'),
-    location: { displayName: event.location ?? '', locationType: 'default' },
-    locations: event.location === undefined ? [] : [{ displayName: event.location, locationType: 'default' }],
-    attendees: [],
-    organizer: { emailAddress: organizer },
-    onlineMeeting: null,
-  };
-}
-
-// The usual id names the folder too, so it changes when the event moves; the immutable one does not.
-function eventId(event: StoredEvent, entry: ListedCalendar, immutable: boolean): string {
-  const inner = immutable ? `immutable ${event.id}` : `${entry.id.slice(0, 24)} ${event.id}`;
-  return `${immutable ? 'AAkALgAA' : 'AAMkADAA'}${Buffer.from(inner).toString('base64url')}AAA=`;
-}
-
-function stamp(epochMs: number): string {
-  return new Date(epochMs).toISOString().replace(/\.(\d{3})Z$/, '.$10000Z');
-}
-
-function ordered(events: StoredEvent[], orderBy: string | undefined, person: Person): StoredEvent[] {
+/** Events in the order that $orderby asks for. */
+export function ordered(events: StoredEvent[], orderBy: string | undefined, person: Person): StoredEvent[] {
   if (orderBy === undefined) return events;
   const clause =
     /^(start\/dateTime|end\/dateTime|subject|createdDateTime|lastModifiedDateTime)(?:\s+(asc|desc))?$/i.exec(

@@ -68,6 +68,13 @@ export function badRequest(code: string, message: string): Refused {
   return new Refused(graphError(400, code, message, { refusal: `${code}: ${message}` }));
 }
 
+/** An item that is not there, or is there no more. */
+export function itemNotFound(): Refused {
+  return new Refused(
+    graphError(404, 'ErrorItemNotFound', 'The specified object was not found in the store.'),
+  );
+}
+
 /** A zone name that Outlook does not know. */
 export function unknownZone(name: string): Refused {
   return badRequest(

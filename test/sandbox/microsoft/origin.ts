@@ -10,7 +10,10 @@ import { batch } from './batch.ts';
 import { calendarView } from './calendar-view.ts';
 import { getCalendar, getMailboxSettings, getMe, listCalendars } from './calendars.ts';
 import { discovery, openIdConfiguration } from './discovery.ts';
-import { entraError, graphError } from './errors.ts';
+import { entraError, graphError, itemNotFound } from './errors.ts';
+import { listEvents } from './event-list.ts';
+import { cancelEvent, createEvent, deleteEvent, findEvent, getEvent, updateEvent } from './event-writes.ts';
+import type { EventPlace } from './event-writes.ts';
 import { getSchedule } from './get-schedule.ts';
 import { REQUEST_SCOPES } from './scopes.ts';
 import { token, tokenPerson } from './token.ts';
@@ -22,8 +25,11 @@ interface GraphRequest {
   readonly path: RegExp;
   readonly scopes: readonly string[];
   readonly workOnly?: true;
-  answer(world: World, ask: Ask, person: Person, segment: string): Answer;
+  answer(world: World, ask: Ask, person: Person, segment: string, eventId: string): Answer;
 }
+
+const EVENTS_PATH = /^\/me\/(?:calendar\/|calendars\/([^/]+)\/)?events$/i;
+const EVENT_PATH = /^\/me\/(?:calendar\/|calendars\/([^/]+)\/)?events\/([^/]+)$/i;
 
 const GRAPH: readonly GraphRequest[] = [
   { operation: 'graph.me', method: 'GET', path: /^\/me$/i, scopes: REQUEST_SCOPES.me, answer: getMe },
@@ -62,6 +68,48 @@ const GRAPH: readonly GraphRequest[] = [
     path: /^\/me\/mailboxSettings(?:\/(timeZone|workingHours))?$/i,
     scopes: REQUEST_SCOPES.mailboxSettings,
     answer: getMailboxSettings,
+  },
+  {
+    operation: 'graph.events.list',
+    method: 'GET',
+    path: EVENTS_PATH,
+    scopes: REQUEST_SCOPES.calendars,
+    answer: inCalendar(listEvents),
+  },
+  {
+    operation: 'graph.events.create',
+    method: 'POST',
+    path: EVENTS_PATH,
+    scopes: REQUEST_SCOPES.writeEvents,
+    answer: inCalendar(createEvent),
+  },
+  {
+    operation: 'graph.events.get',
+    method: 'GET',
+    path: EVENT_PATH,
+    scopes: REQUEST_SCOPES.calendars,
+    answer: ofEvent(getEvent),
+  },
+  {
+    operation: 'graph.events.update',
+    method: 'PATCH',
+    path: EVENT_PATH,
+    scopes: REQUEST_SCOPES.writeEvents,
+    answer: ofEvent(updateEvent),
+  },
+  {
+    operation: 'graph.events.delete',
+    method: 'DELETE',
+    path: EVENT_PATH,
+    scopes: REQUEST_SCOPES.writeEvents,
+    answer: ofEvent(deleteEvent),
+  },
+  {
+    operation: 'graph.events.cancel',
+    method: 'POST',
+    path: /^\/me\/(?:calendar\/|calendars\/([^/]+)\/)?events\/([^/]+)\/(?:microsoft\.graph\.)?cancel$/i,
+    scopes: REQUEST_SCOPES.writeEvents,
+    answer: ofEvent(cancelEvent),
   },
 ];
 
@@ -106,16 +154,30 @@ function unavailable(world: World, status: number): Answer {
 }
 
 function inCalendar(
-  answer: (world: World, ask: Ask, person: Person, entry: ListedCalendar) => Answer,
+  answer: (world: World, ask: Ask, person: Person, entry: ListedCalendar, eventId: string) => Answer,
 ): GraphRequest['answer'] {
-  return (world, ask, person, segment) => {
+  return (world, ask, person, segment, eventId) => {
     const entry = person.calendar(segment === '' ? 'primary' : segment);
     if (entry === undefined || (segment === 'primary' && entry.id !== segment)) {
       return graphError(404, 'ErrorItemNotFound', 'The specified object was not found in the store.');
     }
     return person.restrictions.has(entry.id)
       ? graphError(403, 'ErrorAccessDenied', 'Access is denied. Check credentials and try again.')
-      : answer(world, ask, person, entry);
+      : answer(world, ask, person, entry, eventId);
+  };
+}
+
+// An event is found by its id alone in any calendar of the mailbox, or in the calendar that the path names.
+function ofEvent(
+  answer: (world: World, ask: Ask, person: Person, at: EventPlace) => Answer,
+): GraphRequest['answer'] {
+  return (world, ask, person, segment, eventId) => {
+    const entry = segment === '' ? undefined : person.calendars.find(({ id }) => id === segment);
+    if (segment !== '' && entry === undefined) throw itemNotFound();
+    const at = findEvent(entry === undefined ? person.calendars : [entry], eventId);
+    return person.restrictions.has(at.entry.id)
+      ? graphError(403, 'ErrorAccessDenied', 'Access is denied. Check credentials and try again.')
+      : answer(world, ask, person, at);
   };
 }
 
@@ -206,7 +268,10 @@ function graphRoute(world: World, ask: Ask): Route {
       if (!enough || (found.workOnly === true && person.account !== 'work')) {
         return graphError(403, 'ErrorAccessDenied', 'Access is denied. Check credentials and try again.');
       }
-      return found.answer(world, ask, person, decodeSegment(found.path.exec(path)?.[1] ?? ''));
+      const [segment = '', eventId = ''] = (found.path.exec(path) ?? [])
+        .slice(1)
+        .map((one: string | undefined) => decodeSegment(one ?? ''));
+      return found.answer(world, ask, person, segment, eventId);
     },
   };
 }

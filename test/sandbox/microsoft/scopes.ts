@@ -62,5 +62,6 @@ export function meaningOf(scope: string): string {
 export const REQUEST_SCOPES = {
   me: ['User.Read'],
   calendars: ['Calendars.ReadBasic', 'Calendars.Read', 'Calendars.ReadWrite'],
+  writeEvents: ['Calendars.ReadWrite'],
   mailboxSettings: ['MailboxSettings.Read', 'MailboxSettings.ReadWrite'],
 } as const;
