@@ -1,5 +1,6 @@
 import type { BusyReport } from '../domain/availability.ts';
 import type { ProviderName } from '../domain/connector.ts';
+import type { EventCancellation, EventChange, EventDraft, EventRecord } from '../domain/event.ts';
 import type { Outcome } from '../domain/failure.ts';
 import type { Interval } from '../domain/interval.ts';
 import type { Send } from './http.ts';
@@ -117,6 +118,14 @@ export interface BusyQuestion {
   calendars?: string[];
 }
 
+/** A creation, named for good: the same key never makes a second event. */
+export interface Creation {
+  /** Lower-case hexadecimal, 64 characters; unique to this creation. */
+  key: string;
+  /** An earlier attempt may have come through: the provider is asked before anything is created. */
+  isRepeat: boolean;
+}
+
 /** One calendar provider. A new provider is a new folder that implements this, and a line in `index.ts`. */
 export interface Provider {
   readonly name: ProviderName;
@@ -128,4 +137,18 @@ export interface Provider {
    * them, see common-failure.ts) what they hold.
    */
   readBusy(question: BusyQuestion, access: Access): Promise<Outcome<BusyReport>>;
+  /**
+   * Creates an event, once per key: a repeat finds the event that is there and returns it as it is
+   * now (`cancelled` when it was removed since; Microsoft keeps no trace of what was removed, so there
+   * it is `unavailable`). Fails with `unavailable` and `ambiguous` when it is not
+   * known whether the event was made, with `unsupported` when the provider cannot say what is asked.
+   */
+  createEvent(draft: EventDraft, creation: Creation, access: Access): Promise<Outcome<EventRecord>>;
+  /**
+   * Changes what the change names and leaves the rest. With the caller's `etag`: only that version,
+   * else `changed`. Without: the version at hand, read anew when somebody else was faster.
+   */
+  updateEvent(change: EventChange, access: Access): Promise<Outcome<EventRecord>>;
+  /** Cancels an event, or one occurrence by its own id. Success when it is gone already. */
+  cancelEvent(cancellation: EventCancellation, access: Access): Promise<Outcome<void>>;
 }

@@ -7,6 +7,8 @@ export interface BatchPart {
   path: string;
   /** JSON text. */
   body?: string;
+  /** Sent as If-Match. */
+  ifMatch?: string;
 }
 
 const CRLF = '\r\n';
@@ -14,7 +16,7 @@ const MAX_HEADER_LINES = 100;
 
 /**
  * Writes requests as one multipart/mixed body (Calendar API guide "Sending batch requests"; RFC 2046
- * §5.1). The n-th part has the Content-ID `<item-n>`. `path` and `body` must hold no line breaks.
+ * §5.1). The n-th part has the Content-ID `<item-n>`. `path`, `body` and `ifMatch` must hold no line breaks.
  */
 export function writeBatch(parts: readonly BatchPart[]): { contentType: string; body: string } {
   const written = parts.map(writePart);
@@ -29,12 +31,13 @@ export function writeBatch(parts: readonly BatchPart[]): { contentType: string; 
   };
 }
 
-function writePart({ method, path, body }: BatchPart, index: number): string {
+function writePart({ method, path, body, ifMatch }: BatchPart, index: number): string {
   const head = [
     'Content-Type: application/http',
     `Content-ID: <item-${index}>`,
     '',
     `${method} ${path} HTTP/1.1`,
+    ...(ifMatch === undefined ? [] : [`If-Match: ${ifMatch}`]),
   ];
   if (body === undefined) return [...head, '', ''].join(CRLF);
   const length = new TextEncoder().encode(body).byteLength;

@@ -14,6 +14,8 @@ export interface ApiCall extends FailedCall {
   query?: Readonly<Record<string, string>>;
   /** Sent as JSON. */
   body?: unknown;
+  /** An etag: the call is only carried out on that version, else it fails with `changed`. */
+  ifMatch?: string;
 }
 
 /** Google takes a thousand; smaller envelopes lose less when one fails. */
@@ -36,12 +38,13 @@ export async function callApi<T>(
 ): Promise<Outcome<T>> {
   const part = toPart(call);
   if (!part.ok) return part;
-  const { method, path, body } = part.value;
+  const { method, path, body, ifMatch } = part.value;
   const sent = await access.send({
     method,
     url: under(apiUrl, path),
     headers: {
       Authorization: `Bearer ${access.accessToken}`,
+      ...(ifMatch !== undefined && { 'If-Match': ifMatch }),
       ...(body !== undefined && { 'Content-Type': 'application/json' }),
     },
     ...(body !== undefined && { body }),
@@ -116,17 +119,21 @@ async function sendEnvelope<T>(
   );
 }
 
-/** The request as method, path and JSON; `rejected` when a segment could not be a name at all. */
-function toPart({ method, path, query, body }: ApiCall): Outcome<BatchPart> {
+/** The request as method, path and JSON; `rejected` when a segment or an etag could not be one at all. */
+function toPart({ method, path, query, body, ifMatch }: ApiCall): Outcome<BatchPart> {
   // A URL parser reads dots as a way up, encoded or not, and an encoder throws at half a character.
   if (path.some((segment) => ['', '.', '..'].includes(segment) || !segment.isWellFormed()))
     return fail({ kind: 'rejected', status: 400, code: 'invalid_id' });
+  // Inside a batch a line break would begin a header of somebody's making.
+  if (ifMatch !== undefined && !/^[\x20-\x7e]+$/.test(ifMatch))
+    return fail({ kind: 'rejected', status: 400, code: 'invalid_etag' });
   const encoded = ['', 'calendar', 'v3', ...path.map((segment) => encodeURIComponent(segment))].join('/');
   const search = new URLSearchParams(query).toString();
   return ok({
     method,
     path: search === '' ? encoded : `${encoded}?${search}`,
     ...(body !== undefined && { body: JSON.stringify(body) }),
+    ...(ifMatch !== undefined && { ifMatch }),
   });
 }
 

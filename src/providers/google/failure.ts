@@ -4,7 +4,7 @@ import { readJson, readRetryAfter, type Reply } from '../http.ts';
 
 /** What the caller knows about the call that failed. */
 export interface FailedCall {
-  /** What was asked for, as a person would say it: it names what was not found. */
+  /** What was asked for, as a person would say it: it names what was not found or has changed. */
   what: string;
   /** Whether the call was to change something, so that a 5xx leaves open whether it did. */
   writes: boolean;
@@ -72,6 +72,8 @@ export function readFailure(reply: Reply, { what, writes }: FailedCall): Failure
   // Gone is an entry that was deleted, or else a sync cursor.
   if (status === 410)
     return reasons.includes('deleted') ? { kind: 'not-found', what } : { kind: 'cursor-expired' };
+  // The version that the call was bound to (If-Match) is no longer the one there.
+  if (status === 412) return { kind: 'changed', what };
   if (status >= 300) return { kind: 'rejected', status, code: reasons[0] ?? `http_${status}` };
   return { kind: 'malformed', at: `${what}: status ${status}` };
 }

@@ -1,4 +1,5 @@
 import type { Provider } from '../provider.ts';
+import { cancelEvent, createEvent, updateEvent } from './events.ts';
 import { readBusy } from './freebusy.ts';
 import { createGoogleOAuth, type GoogleConfig } from './oauth.ts';
 
@@ -8,5 +9,8 @@ export function createGoogle(config: GoogleConfig): Provider {
     name: 'google',
     oauth: createGoogleOAuth(config),
     readBusy: (question, access) => readBusy(config.apiUrl, question, access),
+    createEvent: (draft, creation, access) => createEvent(config.apiUrl, draft, creation, access),
+    updateEvent: (change, access) => updateEvent(config.apiUrl, change, access),
+    cancelEvent: (cancellation, access) => cancelEvent(config.apiUrl, cancellation, access),
   };
 }

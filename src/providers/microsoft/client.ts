@@ -18,6 +18,8 @@ export interface GraphRequest extends FailedRequest {
   path: string;
   /** Sent as JSON. */
   body?: unknown;
+  /** The only version (its etag) to act upon: Graph answers 412 where there is another by now. */
+  ifMatch?: string;
 }
 
 /** A path below `/v1.0`: every segment and query value encoded, the names of query parameters as given. */
@@ -43,10 +45,11 @@ export function ownPath({ graphUrl }: Graph, link: string): string | undefined {
  * The headers that each request needs, inside a batch too: ids that survive a move to another folder,
  * and times in UTC.
  */
-export function graphHeaders({ body }: GraphRequest): Record<string, string> {
+export function graphHeaders({ body, ifMatch }: GraphRequest): Record<string, string> {
   return {
     Prefer: 'IdType="ImmutableId", outlook.timezone="UTC"',
     ...(body !== undefined && { 'Content-Type': 'application/json' }),
+    ...(ifMatch !== undefined && { 'If-Match': ifMatch }),
   };
 }
 

@@ -1,5 +1,6 @@
 import type { Provider } from '../provider.ts';
 import type { MicrosoftConfig } from './config.ts';
+import { cancelEvent, createEvent, updateEvent } from './events.ts';
 import { readBusy } from './freebusy.ts';
 import { createMicrosoftOAuth, type MicrosoftOAuth } from './oauth.ts';
 
@@ -9,5 +10,8 @@ export function createMicrosoft(config: MicrosoftConfig): Provider & { readonly 
     name: 'microsoft',
     oauth: createMicrosoftOAuth(config),
     readBusy: (question, access) => readBusy(config, question, access),
+    createEvent: (draft, creation, access) => createEvent(config, draft, creation, access),
+    updateEvent: (change, access) => updateEvent(config, change, access),
+    cancelEvent: (cancellation, access) => cancelEvent(config, cancellation, access),
   };
 }

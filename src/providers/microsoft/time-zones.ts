@@ -3,16 +3,26 @@ import { Temporal } from 'temporal-polyfill';
 import * as z from 'zod';
 import { isTimeZone, parseInstant } from '../../domain/time-zone.ts';
 
+const MAP_ZONES = windowsZones.supplemental.windowsZones.mapTimezones.map(
+  ({ mapZone: { _territory: territory, _other: windows, _type: iana } }) => ({ territory, windows, iana }),
+);
+
 /** Windows zone name, lower case → IANA zone: Unicode CLDR's choice for the world (territory 001). */
 const IANA_BY_WINDOWS_NAME = new Map(
-  windowsZones.supplemental.windowsZones.mapTimezones
-    .map(({ mapZone: { _territory: territory, _other: windows, _type: iana } }) => ({
-      territory,
-      windows,
-      iana,
-    }))
-    .filter(({ territory }) => territory === '001')
-    .map(({ windows, iana }) => [windows.toLowerCase(), iana]),
+  MAP_ZONES.filter(({ territory }) => territory === '001').map(({ windows, iana }) => [
+    windows.toLowerCase(),
+    iana,
+  ]),
+);
+
+/** IANA zone, in any territory → Windows zone name. */
+const WINDOWS_NAME_BY_IANA = new Map(
+  MAP_ZONES.flatMap(({ windows, iana }) =>
+    iana
+      .split(' ')
+      .filter((zone) => zone !== '')
+      .map((zone): [string, string] => [zone, windows]),
+  ),
 );
 
 /**
@@ -24,6 +34,22 @@ export function toIanaZone(name: string): string | undefined {
   if (isTimeZone(trimmed)) return trimmed;
   if (trimmed.toLowerCase() === 'tzone://microsoft/utc') return 'UTC';
   return IANA_BY_WINDOWS_NAME.get(trimmed.toLowerCase());
+}
+
+/**
+ * The Windows name of an IANA zone, under whichever of its names; undefined when Windows has no such
+ * zone. Graph takes every Windows name, but IANA names only from a list of its own (graph docs:
+ * dateTimeTimeZone).
+ */
+export function toWindowsZone(timeZone: string): string | undefined {
+  const exact = WINDOWS_NAME_BY_IANA.get(timeZone);
+  if (exact !== undefined || !isTimeZone(timeZone)) return exact;
+  // CLDR keeps old names, such as Asia/Calcutta: compared as zones, all names of one are equal.
+  const zoned = Temporal.Instant.fromEpochMilliseconds(0).toZonedDateTimeISO(timeZone);
+  for (const [zone, windows] of WINDOWS_NAME_BY_IANA) {
+    if (isTimeZone(zone) && zoned.equals(zoned.withTimeZone(zone))) return windows;
+  }
+  return undefined;
 }
 
 /** Graph's timeZoneBase, or its customTimeZone with a `bias`. */

@@ -35,6 +35,11 @@ describe('writing a batch', () => {
     ]);
   });
 
+  it('binds a request to a version inside its own part', () => {
+    const { body } = writeBatch([{ method: 'DELETE', path: '/x', ifMatch: '"1"' }]);
+    expect(body).toContain('\r\nDELETE /x HTTP/1.1\r\nIf-Match: "1"\r\n\r\n');
+  });
+
   it('chooses a boundary that no part contains', () => {
     const hostile = JSON.stringify('--batch_0 --batch_1-- batch_2 batch_40');
     expect(writeBatch([{ method: 'POST', path: '/x', body: hostile }]).contentType).toMatch(/batch_3$/);

@@ -46,6 +46,29 @@ describe('one call', () => {
     expect(sent).toEqual([]);
   });
 
+  it('binds itself to a version, and fails when another is there', async () => {
+    const { access, sent } = scriptAccess(() => apiError(412, 'conditionNotMet'));
+    expect(await callApi(API_URL, access, { ...WRITE, ifMatch: '"1"' }, schema)).toEqual(
+      fail({ kind: 'changed', what: 'thing' }),
+    );
+    expect(sent[0]?.headers).toEqual({
+      Authorization: 'Bearer access-1',
+      'If-Match': '"1"',
+      'Content-Type': 'application/json',
+    });
+  });
+
+  it('sends nothing for a version that could be no header, alone or in a batch', async () => {
+    const { access, sent } = scriptAccess(() => reply(200, { n: 1 }));
+    const refused = fail({ kind: 'rejected', status: 400, code: 'invalid_etag' });
+    for (const ifMatch of ['', '"1"\r\nX: y', '"é"']) {
+      const call = { ...WRITE, ifMatch };
+      expect(await callApi(API_URL, access, call, schema)).toEqual(refused);
+      expect(await callApiInBatch(API_URL, access, [call], schema)).toEqual([refused]);
+    }
+    expect(sent).toEqual([]);
+  });
+
   it('reads an empty reply as undefined', async () => {
     const { access } = scriptAccess(() => reply(204, ''));
     expect(await callApi(API_URL, access, WRITE, z.undefined())).toEqual(ok(undefined));

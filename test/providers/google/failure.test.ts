@@ -93,6 +93,11 @@ describe('reading a failure of the Calendar API', () => {
     });
   });
 
+  it('takes a failed precondition as a change by somebody else, whatever the body says', () => {
+    for (const body of [apiError(412, 'conditionNotMet'), reply(412, '<html>')])
+      expect(readFailure(body, WRITE)).toEqual({ kind: 'changed', what: 'event' });
+  });
+
   it('takes other refusals as our own, with their reason', () => {
     expect(readFailure(apiError(400, 'timeRangeEmpty'), READ)).toEqual({
       kind: 'rejected',
@@ -100,7 +105,6 @@ describe('reading a failure of the Calendar API', () => {
       code: 'timeRangeEmpty',
     });
     expect(readFailure(apiError(409, 'duplicate'), WRITE)).toMatchObject({ status: 409, code: 'duplicate' });
-    expect(readFailure(apiError(412, 'conditionNotMet'), WRITE)).toMatchObject({ status: 412 });
     expect(readFailure(reply(302, '', { Location: 'https://evil.test' }), READ)).toEqual({
       kind: 'rejected',
       status: 302,

@@ -47,6 +47,13 @@ describe('asking Graph', () => {
     expect(asked[0]).toMatchObject({ body: '{"a":1}', headers: { 'Content-Type': 'application/json' } });
   });
 
+  it('binds a request to a version, where one is named', async () => {
+    const { graph, asked } = graphThat(() => reply(204));
+    await askGraph(graph, { ...GET, method: 'DELETE', ifMatch: 'W/"1"' });
+    await askGraph(graph, { ...GET, method: 'DELETE' });
+    expect(asked.map(({ headers }) => headers?.['If-Match'])).toEqual(['W/"1"', undefined]);
+  });
+
   it('keeps an id within its segment, however it is made', async () => {
     const { graph, asked } = graphThat(() => reply(200, {}));
     await askGraph(graph, { ...GET, path: graphPath(['me', 'calendars', 'a/b?c#d=='], { q: "x'&y" }) });

@@ -1,7 +1,13 @@
 import windowsZones from 'cldr-core/supplemental/windowsZones.json';
 import { describe, expect, it } from 'vitest';
 import { isTimeZone } from '../../../src/domain/time-zone.ts';
-import { toDate, toIanaZone, toInstantMs, zoneOf } from '../../../src/providers/microsoft/time-zones.ts';
+import {
+  toDate,
+  toIanaZone,
+  toInstantMs,
+  toWindowsZone,
+  zoneOf,
+} from '../../../src/providers/microsoft/time-zones.ts';
 
 describe('the zone names of Outlook', () => {
   it('are found by their Windows names, in any case', () => {
@@ -37,6 +43,23 @@ describe('the zone names of Outlook', () => {
     );
     expect(names.size).toBeGreaterThan(130);
     for (const name of names) expect(isTimeZone(toIanaZone(name) ?? '')).toBe(true);
+  });
+});
+
+describe('the Windows name of a zone', () => {
+  it('is found by any of its names', () => {
+    expect(toWindowsZone('Europe/Berlin')).toBe('W. Europe Standard Time');
+    expect(toWindowsZone('Europe/Vienna')).toBe('W. Europe Standard Time');
+    expect(toWindowsZone('UTC')).toBe('UTC');
+    expect(toWindowsZone('Asia/Kolkata')).toBe('India Standard Time');
+    expect(toWindowsZone('Asia/Calcutta')).toBe('India Standard Time');
+    expect(toWindowsZone('Europe/Kyiv')).toBe(toWindowsZone('Europe/Kiev'));
+    expect(toWindowsZone('US/Pacific')).toBe('Pacific Standard Time');
+  });
+
+  it('is missing where Windows has no such zone', () => {
+    expect(toWindowsZone('Antarctica/Troll')).toBeUndefined();
+    expect(toWindowsZone('Mars/Olympus')).toBeUndefined();
   });
 });
 
