@@ -4,6 +4,11 @@ import {
   type AvailabilityQuestion,
   availabilityRequestSchema,
 } from '../domain/availability.ts';
+import {
+  cancelEventRequestSchema,
+  createEventRequestSchema,
+  updateEventRequestSchema,
+} from '../domain/event.ts';
 import { describeFailure, fail, ok, type Outcome } from '../domain/failure.ts';
 import type { Notice } from '../domain/notice.ts';
 import type { CalendarTask, TaskReport } from '../domain/task.ts';
@@ -14,11 +19,12 @@ import { Account } from './account.ts';
 import { Agenda, type Duty } from './agenda.ts';
 import { Availability } from './availability.ts';
 import { Connection, type ConnectRequest, type ConnectResult, type SignInHints } from './connection.ts';
-import { Drain } from './drain.ts';
+import { creationKeyOf } from './creation.ts';
+import { Drain, type RunMode } from './drain.ts';
 import { Erasure } from './erasure.ts';
 import { CONNECTION, type Identity, LAST_USE, readFact, writeFact } from './facts.ts';
 import { Gate } from './gate.ts';
-import { type Acceptance, Ledger, type LedgerTask } from './ledger.ts';
+import { type Acceptance, Ledger, type LedgerTask, type TaskEnd } from './ledger.ts';
 import { Notices } from './notices.ts';
 import { Publication, type Showcase } from './publication.ts';
 import { Sequence } from './sequence.ts';
@@ -50,6 +56,12 @@ export interface ActorParts {
   record: RecordEvent;
   /** Deletes the actor's storage and its alarm. */
   wipe: () => Promise<void>;
+}
+
+/** How a task that somebody waits for stands. `submission` tells a repeat, and an id that is taken. */
+export interface Performance {
+  submission: Submission;
+  report: TaskReport;
 }
 
 /** What became of a submitted task; `not-connected`: there is no account to carry it out on. */
@@ -119,7 +131,7 @@ export class Actor {
       ...shared,
       ledger,
       notices,
-      run: (task) => this.#run(task),
+      run: (task, how) => this.#run(task, how),
       // A dead grant does not keep anybody from disconnecting; it needs no call on the account.
       obstacle: ({ type }) => (type === 'disconnect' ? undefined : obstacle()),
       onFailure: (failure) => this.#connection.notice(failure),
@@ -156,11 +168,33 @@ export class Actor {
     const status = readFact(store, CONNECTION)?.status;
     if (status === undefined || status === 'disconnected') return tasks.map(() => 'not-connected');
     const submissions = store.transaction(() => tasks.map((task) => this.#ledger.accept(task, now())));
+    this.#drain.welcome(tasks.filter((_, index) => submissions[index] === 'accepted').map(({ id }) => id));
     this.#markUse();
     this.#drain.start();
     // Awaited: once the caller is told, the alarm stands that resumes the tasks after a crash.
     await this.#arm();
     return submissions;
+  }
+
+  /**
+   * Takes a task on for a caller who waits, at most `waitMs`, for its end. A task that is known is not
+   * carried out again: its caller is told where it stands. While the grant is dead none is taken on.
+   */
+  async perform(task: CalendarTask & { id: string }, waitMs: number): Promise<Outcome<Performance>> {
+    const obstacle = this.#connection.obstacle();
+    if (obstacle !== undefined && this.report(task.id) === undefined) return fail(obstacle);
+    const { ended, giveUp } = this.#drain.awaitEnd(task.id);
+    const [submission = 'not-connected'] = await this.submit([task]);
+    const state = this.report(task.id)?.state;
+    let end: TaskEnd | undefined;
+    if (submission !== 'mismatch' && state !== 'done' && state !== 'failed') {
+      end = await inTime(ended, waitMs);
+    }
+    giveUp();
+    const report = this.report(task.id);
+    if (report === undefined) return fail({ kind: 'not-found', what: `task ${task.id}` });
+    // The end is told as soon as it is known; the ledger has it a moment later.
+    return ok({ submission, report: end === undefined ? report : { ...report, ...end } });
   }
 
   /** Where a task stands. */
@@ -264,8 +298,30 @@ export class Actor {
     }
   }
 
-  async #run(task: LedgerTask): Promise<Outcome<object>> {
+  async #run(task: LedgerTask, { isRepeat, isAwaited }: RunMode): Promise<Outcome<object>> {
+    const lane = isAwaited ? 'interactive' : 'background';
+    const { provider, identity } = this.#parts;
     switch (task.type) {
+      case 'create-event': {
+        const { draft } = createEventRequestSchema.parse(task.payload);
+        const key = await creationKeyOf(identity.connectorId, task.id);
+        // After a rejected token the first call has left no trace, and a look-up does no harm.
+        return await this.#account.use(lane, (access) =>
+          provider.createEvent(draft, { key, isRepeat }, access),
+        );
+      }
+      case 'update-event': {
+        const { change } = updateEventRequestSchema.parse(task.payload);
+        return await this.#account.use(lane, (access) => provider.updateEvent(change, access));
+      }
+      case 'cancel-event': {
+        const { cancellation } = cancelEventRequestSchema.parse(task.payload);
+        const { eventId } = cancellation;
+        const cancelled = await this.#account.use(lane, (access) =>
+          provider.cancelEvent(cancellation, access),
+        );
+        return cancelled.ok ? ok({ eventId, status: 'cancelled' }) : cancelled;
+      }
       case 'refresh-token': {
         const refreshed = await this.#account.refresh();
         if (!refreshed.ok) return refreshed;
@@ -333,5 +389,16 @@ export class Actor {
 
   async #arm(restMs = 0): Promise<void> {
     if (!this.#wiped) await this.#agenda.arm(this.#parts.now() + restMs, this.#drain.nextAt());
+  }
+}
+
+/** `outcome`, or undefined when it takes longer than `waitMs`. No timer outlives it. */
+async function inTime<T>(outcome: Promise<T>, waitMs: number): Promise<T | undefined> {
+  const { promise: late, resolve } = Promise.withResolvers<undefined>();
+  const timer = setTimeout(() => resolve(undefined), waitMs);
+  try {
+    return await Promise.race([outcome, late]);
+  } finally {
+    clearTimeout(timer);
   }
 }

@@ -163,6 +163,8 @@ export class Connection {
       case 'unavailable':
       case 'not-found':
       case 'conflict':
+      case 'changed':
+      case 'unsupported':
       case 'cursor-expired':
       case 'malformed':
         return;

@@ -8,7 +8,7 @@ import type { CalendarTask, TaskReport } from '../domain/task.ts';
 import { logEvent } from '../metrics.ts';
 import { createProvider } from '../providers/index.ts';
 import type { SignInReply } from '../providers/provider.ts';
-import { Actor, type Submission } from './actor.ts';
+import { Actor, type Performance, type Submission } from './actor.ts';
 import type { ConnectResult, SignInHints } from './connection.ts';
 import { IDENTITY, type Identity, readFact } from './facts.ts';
 import type { Showcase } from './publication.ts';
@@ -50,6 +50,13 @@ export class ConnectorDO extends DurableObject {
     return ok(
       actor.value === undefined ? tasks.map(() => 'not-connected' as const) : await actor.value.submit(tasks),
     );
+  }
+
+  /** Takes a task on and waits, at most `waitMs`, for its end. */
+  async perform(task: CalendarTask & { id: string }, waitMs: number): Promise<Outcome<Performance>> {
+    const actor = this.#wake();
+    if (!actor.ok) return actor;
+    return (await actor.value?.perform(task, waitMs)) ?? fail(NOT_CONNECTED);
   }
 
   /** Where a task stands. */

@@ -21,6 +21,14 @@ const TOO_LONG: TaskError = {
   retryable: false,
 };
 
+/** How a task is run. */
+export interface RunMode {
+  /** An earlier run may have come through at the provider: in this life of the actor, or before a crash. */
+  isRepeat: boolean;
+  /** Somebody waits for the end. */
+  isAwaited: boolean;
+}
+
 /** What the drain is made of. */
 export interface DrainOptions {
   ledger: Ledger;
@@ -30,7 +38,7 @@ export interface DrainOptions {
   random: () => number;
   record: RecordEvent;
   /** Carries a task out once. */
-  run: (task: LedgerTask) => Promise<Outcome<object>>;
+  run: (task: LedgerTask, how: RunMode) => Promise<Outcome<object>>;
   /** Why this task may not run now, if so: the grant is dead. */
   obstacle: (task: LedgerTask) => Failure | undefined;
   /** A run has failed in a way that may concern the whole connector. */
@@ -48,6 +56,11 @@ export interface DrainOptions {
 export class Drain {
   readonly #options: DrainOptions;
   readonly #running = new Set<string>();
+  /** Accepted in this life of the actor and not run yet: these alone are sure to have left no trace. */
+  readonly #fresh = new Set<string>();
+  readonly #waiting = new Map<string, ((end: TaskEnd) => void)[]>();
+  /** The write under way, if any: a connector's writes go one at a time. */
+  #writing: string | undefined;
   #closed = false;
 
   constructor(options: DrainOptions) {
@@ -61,12 +74,37 @@ export class Drain {
 
   /** When to look again, epoch milliseconds: the next due task, and the watch over those under way. */
   nextAt(): number | undefined {
+    const { ledger, now } = this.#options;
     // While there is no room a due task waits for one that ends, not for the clock.
     const hasRoom = this.#running.size < MOST_RUNNING;
-    const next = (hasRoom ? this.#options.ledger.nextDueAt(this.#running) : undefined) ?? Infinity;
-    const watch = this.#running.size > 0 ? this.#options.now() + WATCH_MS : Infinity;
-    const earliest = Math.min(next, watch);
+    const times = [
+      hasRoom ? ledger.nextDueAt(this.#running, 'read') : undefined,
+      hasRoom && this.#writing === undefined ? ledger.nextDueAt(this.#running, 'write') : undefined,
+      this.#running.size > 0 ? now() + WATCH_MS : undefined,
+    ];
+    const earliest = Math.min(...times.map((time) => time ?? Infinity));
     return earliest === Infinity ? undefined : earliest;
+  }
+
+  /** These have just been accepted. */
+  welcome(ids: readonly string[]): void {
+    for (const id of ids) this.#fresh.add(id);
+  }
+
+  /**
+   * Waits for a task to end. Ask before the task can have started.
+   *
+   * @returns the end to wait for, and how to stop waiting.
+   */
+  awaitEnd(id: string): { ended: Promise<TaskEnd>; giveUp: () => void } {
+    const { promise, resolve } = Promise.withResolvers<TaskEnd>();
+    this.#waiting.set(id, [...(this.#waiting.get(id) ?? []), resolve]);
+    const giveUp = () => {
+      const others = (this.#waiting.get(id) ?? []).filter((one) => one !== resolve);
+      if (others.length > 0) this.#waiting.set(id, others);
+      else this.#waiting.delete(id);
+    };
+    return { ended: promise, giveUp };
   }
 
   /** The storage is about to go: nothing is started or written any more. */
@@ -79,12 +117,16 @@ export class Drain {
     this.#closed = false;
   }
 
-  /** Starts every due task there is room for. Returns at once. */
+  /** Starts every due task there is room for, of the writes one. Returns at once. */
   start(): void {
     if (this.#closed) return;
+    const { ledger, now } = this.#options;
     const room = MOST_RUNNING - this.#running.size;
     if (room <= 0) return;
-    for (const task of this.#options.ledger.due(this.#options.now(), this.#running, room)) {
+    const writes = this.#writing === undefined ? ledger.due(now(), this.#running, 'write', 1) : [];
+    const reads = ledger.due(now(), this.#running, 'read', room - writes.length);
+    for (const { id } of writes) this.#writing = id;
+    for (const task of [...writes, ...reads]) {
       this.#running.add(task.id);
       void this.#carryOut(task);
     }
@@ -106,6 +148,7 @@ export class Drain {
       if (!this.#closed) ledger.postpone(task.id, attempts, now() + MINUTE_MS + backOffMs(attempts, random));
     } finally {
       this.#running.delete(task.id);
+      if (this.#writing === task.id) this.#writing = undefined;
       this.start();
       if (!this.#closed) rearm();
     }
@@ -126,7 +169,10 @@ export class Drain {
       ledger.park(task.id, task.attempts);
       return;
     }
-    const outcome = await run(task);
+    const outcome = await run(task, {
+      isRepeat: !this.#fresh.delete(task.id),
+      isAwaited: this.#waiting.has(task.id),
+    });
     // Ended meanwhile by a disconnect or a reconnect: whoever waited has been told.
     if (this.#closed || !ledger.isOpen(task.id)) return;
     if (outcome.ok && JSON.stringify(outcome.value).length > LONGEST_RESULT) {
@@ -165,6 +211,8 @@ export class Drain {
    */
   async #end(task: LedgerTask, end: TaskEnd, startedAtMs: number): Promise<void> {
     const { ledger, notices, now, onEnd } = this.#options;
+    for (const resolve of this.#waiting.get(task.id) ?? []) resolve(end);
+    this.#waiting.delete(task.id);
     const told = await notices.tellEnd(task.id, task.type, end);
     if (this.#closed) return;
     ledger.finish(task.id, end, told, now());

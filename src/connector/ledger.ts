@@ -1,6 +1,12 @@
 import * as z from 'zod';
 import { taskErrorSchema } from '../domain/failure.ts';
-import { type CalendarTask, type TaskReport, type TaskType, taskTypeSchema } from '../domain/task.ts';
+import {
+  type CalendarTask,
+  type TaskReport,
+  type TaskType,
+  taskTypeSchema,
+  WRITING_TASKS,
+} from '../domain/task.ts';
 import type { Store } from './store.ts';
 
 const DAY_MS = 24 * 60 * 60 * 1000;
@@ -38,6 +44,9 @@ export interface LedgerTask {
 /** How a task ended. */
 export type TaskEnd = z.infer<typeof endSchema>;
 
+/** Whether a task changes the calendar. */
+export type TaskKind = 'read' | 'write';
+
 /** What became of a submitted task: taken, known already, or its id taken by a task that differs. */
 export type Acceptance = 'accepted' | 'repeat' | 'mismatch';
 
@@ -74,15 +83,18 @@ export class Ledger {
     return 'accepted';
   }
 
-  /** At most `most` tasks to run now, oldest first: due ones, and parked ones whose deadline has come. */
-  due(nowMs: number, running: ReadonlySet<string>, most: number): LedgerTask[] {
+  /** At most `most` tasks of a kind to run now, oldest first: due ones, and parked ones whose deadline has come. */
+  due(nowMs: number, running: ReadonlySet<string>, kind: TaskKind, most: number): LedgerTask[] {
     return rowsSchema
       .parse(
         this.#store.query(
           `SELECT * FROM task WHERE state IN ('accepted', 'parked') AND due_at <= ?
-             AND id NOT IN (SELECT value FROM json_each(?)) ORDER BY created_at, id LIMIT ?`,
+             AND id NOT IN (SELECT value FROM json_each(?))
+             AND (type IN (SELECT value FROM json_each(?))) = ? ORDER BY created_at, id LIMIT ?`,
           nowMs,
           JSON.stringify([...running]),
+          JSON.stringify(WRITING_TASKS),
+          kind === 'write' ? 1 : 0,
           most,
         ),
       )
@@ -95,13 +107,15 @@ export class Ledger {
       }));
   }
 
-  /** When the next task not in `running` is due, epoch milliseconds. */
-  nextDueAt(running: ReadonlySet<string>): number | undefined {
+  /** When the next task of a kind, not in `running`, is due, epoch milliseconds. */
+  nextDueAt(running: ReadonlySet<string>, kind: TaskKind): number | undefined {
     const [{ next }] = nextSchema.parse(
       this.#store.query(
         `SELECT MIN(due_at) AS next FROM task WHERE state IN ('accepted', 'parked')
-           AND id NOT IN (SELECT value FROM json_each(?))`,
+           AND id NOT IN (SELECT value FROM json_each(?)) AND (type IN (SELECT value FROM json_each(?))) = ?`,
         JSON.stringify([...running]),
+        JSON.stringify(WRITING_TASKS),
+        kind === 'write' ? 1 : 0,
       ),
     );
     return next ?? undefined;

@@ -40,6 +40,8 @@ export function decide(failure: Failure, standing: Standing): Verdict {
       return { act: 'park' };
     case 'not-found':
     case 'conflict':
+    case 'changed':
+    case 'unsupported':
     case 'rejected':
       return { act: 'give-up' };
   }

@@ -2,20 +2,9 @@ import * as z from 'zod';
 import { connectorIdSchema } from './connector.ts';
 import { describeFailure, type ErrorCode, type Outcome } from './failure.ts';
 import { clipIntervals, type Interval, mergeIntervals } from './interval.ts';
-import { addYears, formatInstant, type InstantProblem, isTimeZone, parseInstant } from './time-zone.ts';
+import { addYears, formatInstant, INSTANT_MESSAGES, parseInstant, timeZoneSchema } from './time-zone.ts';
 
 const LONGEST_RANGE_YEARS = 5;
-
-const INSTANT_MESSAGES = {
-  'not-a-time': 'must be an RFC 3339 date-time, such as 2026-11-23T09:00:00+01:00',
-  'needs-a-zone': 'needs an offset or a time zone',
-  'does-not-exist': 'does not exist in this time zone: clocks skip it',
-} satisfies Record<InstantProblem, string>;
-
-/** An IANA time zone name. */
-export const timeZoneSchema = z
-  .string()
-  .refine(isTimeZone, 'must be an IANA time zone, such as Europe/Berlin');
 
 const wireQuestionSchema = z.strictObject({
   connectorId: connectorIdSchema.optional(),

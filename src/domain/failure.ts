@@ -19,6 +19,10 @@ export type Failure =
   | { kind: 'consent-missing'; scopes: string[] }
   | { kind: 'not-found'; what: string }
   | { kind: 'conflict'; with: Interval[] }
+  /** Somebody else has changed the thing since the caller saw it. */
+  | { kind: 'changed'; what: string }
+  /** The provider has no way to say what the request's `field` asks for. */
+  | { kind: 'unsupported'; field: string; detail: string }
   /** The sync cursor is no longer known to the provider. */
   | { kind: 'cursor-expired' }
   /** Our request was wrong; asking again changes nothing. */
@@ -99,6 +103,10 @@ export function describeFailure(failure: Failure): TaskError {
       return error('not_found', `Not found: ${failure.what}`, false);
     case 'conflict':
       return error('conflict', 'The time is already taken.', false);
+    case 'changed':
+      return error('conflict', `Changed by somebody else in the meantime: ${failure.what}`, false);
+    case 'unsupported':
+      return error('invalid_request', `${failure.field}: ${failure.detail}`, false);
     case 'cursor-expired':
       return error('provider_unavailable', 'The calendar is being read anew; try again later.', true);
     case 'rejected':

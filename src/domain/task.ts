@@ -1,13 +1,24 @@
 import * as z from 'zod';
 import { availabilityRequestSchema } from './availability.ts';
+import { cancelEventRequestSchema, createEventRequestSchema, updateEventRequestSchema } from './event.ts';
 import { connectorIdSchema } from './connector.ts';
 import type { TaskError } from './failure.ts';
 import { listFieldErrors } from './field-error.ts';
 import { parseInstant } from './time-zone.ts';
 
 /** The task types this worker carries out. */
-export const taskTypeSchema = z.enum(['refresh-token', 'check-availability', 'disconnect']);
+export const taskTypeSchema = z.enum([
+  'refresh-token',
+  'check-availability',
+  'create-event',
+  'update-event',
+  'cancel-event',
+  'disconnect',
+]);
 export type TaskType = z.infer<typeof taskTypeSchema>;
+
+/** The task types that change the account's calendars: a connector carries them out one at a time. */
+export const WRITING_TASKS: readonly TaskType[] = ['create-event', 'update-event', 'cancel-event'];
 
 /** A caller-chosen task id. */
 export const taskIdSchema = z
@@ -22,6 +33,9 @@ const noPayloadSchema = z
 const PAYLOAD_SCHEMAS = {
   'refresh-token': noPayloadSchema,
   'check-availability': availabilityRequestSchema,
+  'create-event': createEventRequestSchema,
+  'update-event': updateEventRequestSchema,
+  'cancel-event': cancelEventRequestSchema,
   disconnect: noPayloadSchema,
 } satisfies Record<TaskType, z.ZodType<{ connectorId?: string | undefined }>>;
 

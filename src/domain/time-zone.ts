@@ -1,4 +1,5 @@
 import { Temporal } from 'temporal-polyfill';
+import * as z from 'zod';
 
 /** True for a name of the IANA time zone database (and `UTC`); bare offsets are not zones. */
 export function isTimeZone(name: string): boolean {
@@ -57,4 +58,26 @@ export function addYears(epochMs: number, years: number, timeZone: string): numb
 /** The instant at which a calendar day (`YYYY-MM-DD`) begins in `timeZone`, epoch milliseconds. */
 export function startOfDayMs(date: string, timeZone: string): number {
   return Temporal.PlainDate.from(date).toZonedDateTime(timeZone).epochMilliseconds;
+}
+
+/** What a caller is told of a text that is not a point in time. */
+export const INSTANT_MESSAGES = {
+  'not-a-time': 'must be an RFC 3339 date-time, such as 2026-11-23T09:00:00+01:00',
+  'needs-a-zone': 'needs an offset or a time zone',
+  'does-not-exist': 'does not exist in this time zone: clocks skip it',
+} satisfies Record<InstantProblem, string>;
+
+/** An IANA time zone name. */
+export const timeZoneSchema = z
+  .string()
+  .refine(isTimeZone, 'must be an IANA time zone, such as Europe/Berlin');
+
+/** True for a calendar day that exists, `YYYY-MM-DD`. */
+export function isDate(text: string): boolean {
+  if (!/^\d{4}-\d\d-\d\d$/.test(text)) return false;
+  try {
+    return Temporal.PlainDate.from(text).toString() === text;
+  } catch {
+    return false;
+  }
 }

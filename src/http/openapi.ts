@@ -6,6 +6,7 @@ import {
   connectRequestSchema,
   providerNameSchema,
 } from '../domain/connector.ts';
+import { createEventRequestSchema, eventChangeBodySchema, type EventRecord } from '../domain/event.ts';
 import { errorCodeSchema, taskErrorSchema } from '../domain/failure.ts';
 import { calendarTaskSchema, type TaskReport, taskTypeSchema } from '../domain/task.ts';
 
@@ -50,6 +51,18 @@ const taskSchema = z.object({
   error: z.exactOptional(taskErrorSchema),
 }) satisfies z.ZodType<TaskReport>;
 
+const eventSchema = z.object({
+  eventId: z.string(),
+  calendarId: z.string(),
+  iCalUid: z.string(),
+  etag: z.string(),
+  webLink: z.exactOptional(z.string()),
+  conferenceLink: z.exactOptional(z.string()),
+  start: z.string(),
+  end: z.string(),
+  status: z.enum(['confirmed', 'tentative', 'cancelled']),
+}) satisfies z.ZodType<EventRecord>;
+
 const startedSchema = z.object({
   connectorId: z.string(),
   status: connectorStatusSchema,
@@ -62,6 +75,11 @@ export function describeApi(publicBaseUrl: string): object {
   const connectorId = parameter('id', 'path', 'The connector.');
   const idempotencyKey = {
     ...parameter('Idempotency-Key', 'header', 'With the same key, a repeat is the same write.'),
+    required: false,
+  };
+  const eventId = parameter('eventId', 'path', 'The event.');
+  const ifMatch = {
+    ...parameter('If-Match', 'header', 'The version that the caller has seen: any other is a conflict.'),
     required: false,
   };
   return {
@@ -117,6 +135,31 @@ export function describeApi(publicBaseUrl: string): object {
           parameters: [connectorId],
           body: availabilityRequestSchema,
           answer: availabilitySchema,
+        }),
+      },
+      '/v1/connectors/{id}/events': {
+        post: operation('Create an event (202 with its task when it takes longer, 200 for a repeat)', {
+          parameters: [connectorId, idempotencyKey],
+          body: createEventRequestSchema,
+          success: 201,
+          answer: eventSchema,
+        }),
+      },
+      '/v1/connectors/{id}/events/{eventId}': {
+        patch: operation('Change an event', {
+          parameters: [connectorId, eventId, idempotencyKey, ifMatch],
+          body: eventChangeBodySchema,
+          answer: eventSchema,
+        }),
+        delete: operation('Cancel an event', {
+          parameters: [
+            connectorId,
+            eventId,
+            idempotencyKey,
+            { ...parameter('calendarId', 'query', 'Default: the primary calendar.'), required: false },
+            { ...parameter('notify', 'query', 'all (default) or none.'), required: false },
+          ],
+          answer: z.object({ eventId: z.string(), status: z.literal('cancelled') }),
         }),
       },
       '/v1/connectors/{id}/tasks/{taskId}': {

@@ -7,13 +7,14 @@ import { authenticate } from './authenticate.ts';
 import { checkAvailability } from './availability.ts';
 import { createConnector, deleteConnector, getConnector, listConnectorsOf } from './connectors.ts';
 import type { Context } from './context.ts';
+import { cancelEvent, createEvent, updateEvent } from './events.ts';
 import { completeSignIn, startSignIn } from './oauth.ts';
 import { describeApi } from './openapi.ts';
 import { json, page, problem } from './respond.ts';
 import { getTask, submitTasks } from './tasks.ts';
 
 interface Routed extends Request {
-  params: Record<'id' | 'taskId' | 'provider', string>;
+  params: Record<'id' | 'taskId' | 'eventId' | 'provider', string>;
 }
 
 const router = Router<Routed & IRequest, [Context]>();
@@ -25,6 +26,15 @@ router.get('/v1/connectors/:id', ({ params }, context) => getConnector(params.id
 router.delete('/v1/connectors/:id', ({ params }, context) => deleteConnector(params.id, context));
 router.post('/v1/connectors/:id/availability', (request, context) =>
   checkAvailability(request, request.params.id, context),
+);
+router.post('/v1/connectors/:id/events', (request, context) =>
+  createEvent(request, request.params.id, context),
+);
+router.patch('/v1/connectors/:id/events/:eventId', (request, context) =>
+  updateEvent(request, request.params, context),
+);
+router.delete('/v1/connectors/:id/events/:eventId', (request, context) =>
+  cancelEvent(request, request.params, context),
 );
 router.get('/v1/connectors/:id/tasks/:taskId', ({ params }, context) =>
   getTask(params.id, params.taskId, context),

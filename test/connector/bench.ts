@@ -73,7 +73,7 @@ export function openParts(state: DurableObjectState, world: World) {
     ...shared,
     ledger,
     notices,
-    run: (task) => script.run(task),
+    run: (task, how) => script.run(task, how),
     obstacle: () => connection.obstacle(),
     onFailure: (failure) => connection.notice(failure),
     onEnd: () => Promise.resolve(),

@@ -98,7 +98,7 @@ describe('a reconnect', () => {
       expect(await parts.connection.connect(SIGN_IN)).toEqual({ status: 'connected' });
       expect(parts.connection.signInHints().claims).toBe(undefined);
       expect(parts.connection.obstacle()).toBe(undefined);
-      expect(parts.ledger.due(world.clock.now(), new Set(), 9)).toMatchObject([{ id: 't1' }]);
+      expect(parts.ledger.due(world.clock.now(), new Set(), 'read', 9)).toMatchObject([{ id: 't1' }]);
       await settle();
       expect(world.rows.at(-1)).toMatchObject({ status: 'active' });
     }));

@@ -256,3 +256,71 @@ describe('the drain', () => {
       expect(parts.dump()).toBe(before);
     }));
 });
+
+describe('writes', () => {
+  const write = (parts: Parts, ...ids: string[]) => {
+    for (const id of ids) {
+      parts.ledger.accept(taskOf(id, { type: 'cancel-event', payload: { eventId: id } }), START_MS);
+    }
+  };
+
+  it('go one at a time, in the order they were accepted, beside reads', () =>
+    withDrain(async (parts, { script }) => {
+      const log: string[] = [];
+      const ends = new Map<string, () => void>();
+      script.run = ({ id }) => {
+        log.push(id);
+        return new Promise((resolve) => {
+          ends.set(id, () => resolve(ok({})));
+        });
+      };
+      write(parts, 'w1', 'w2', 'w3');
+      accept(parts, 'r1', 'r2');
+      parts.drain.start();
+      await settle();
+      expect(log.toSorted()).toEqual(['r1', 'r2', 'w1']);
+      expect(parts.drain.nextAt(), 'the others wait for it, not for the clock').toBe(START_MS + 5_000);
+      ends.get('w1')?.();
+      await settle();
+      ends.get('w2')?.();
+      await settle();
+      expect(log.slice(3)).toEqual(['w2', 'w3']);
+    }));
+
+  it('that is put off lets the next one pass', () =>
+    withDrain(async (parts, { script }) => {
+      const log: string[] = [];
+      script.run = ({ id }) => {
+        log.push(id);
+        return Promise.resolve(id === 'w1' ? DARK : ok({}));
+      };
+      write(parts, 'w1', 'w2');
+      parts.drain.start();
+      await settle();
+      expect(log).toEqual(['w1', 'w2']);
+    }));
+
+  it('are told whether an earlier run may have come through', () =>
+    withDrain(async (parts, world, state) => {
+      const repeats: boolean[] = [];
+      world.script.run = (_, { isRepeat }) => {
+        repeats.push(isRepeat);
+        return Promise.resolve(repeats.length === 1 ? DARK : ok({}));
+      };
+      write(parts, 'w1');
+      parts.drain.welcome(['w1']);
+      parts.drain.start();
+      await settle();
+      await world.clock.advance(HOUR_MS);
+      parts.drain.start();
+      await settle();
+      expect(repeats).toEqual([false, true]);
+
+      // Accepted before a crash: nobody knows how far it came.
+      write(parts, 'w2');
+      parts.drain.welcome(['w2']);
+      openParts(state, world).drain.start();
+      await settle();
+      expect(repeats).toEqual([false, true, true]);
+    }));
+});

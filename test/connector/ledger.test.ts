@@ -11,7 +11,7 @@ const FAILED: TaskEnd = {
 };
 
 function dueIds(ledger: Ledger, nowMs: number, running = NONE, most = 10): string[] {
-  return ledger.due(nowMs, running, most).map(({ id }) => id);
+  return ledger.due(nowMs, running, 'read', most).map(({ id }) => id);
 }
 
 describe('taking a task on', () => {
@@ -54,7 +54,7 @@ describe('taking a task on', () => {
       ledger.accept(taskOf('a'), START_MS);
       ledger.accept(taskOf('b', { deadlineMs: START_MS + 2 * DAY_MS }), START_MS);
       ledger.accept(taskOf('c', { deadlineMs: START_MS + HOUR_MS }), START_MS);
-      expect(ledger.due(START_MS, NONE, 3).map(({ deadlineMs }) => deadlineMs - START_MS)).toEqual([
+      expect(ledger.due(START_MS, NONE, 'read', 3).map(({ deadlineMs }) => deadlineMs - START_MS)).toEqual([
         DAY_MS,
         DAY_MS,
         HOUR_MS,
@@ -72,8 +72,8 @@ describe('what is due', () => {
       expect(dueIds(ledger, later)).toEqual(['old', 'middle', 'young']);
       expect(dueIds(ledger, later, new Set(['old']), 1)).toEqual(['middle']);
       expect(dueIds(ledger, START_MS)).toEqual(['old']);
-      expect(ledger.nextDueAt(new Set(['old']))).toBe(START_MS + 1);
-      expect(ledger.nextDueAt(new Set(['old', 'middle', 'young']))).toBe(undefined);
+      expect(ledger.nextDueAt(new Set(['old']), 'read')).toBe(START_MS + 1);
+      expect(ledger.nextDueAt(new Set(['old', 'middle', 'young']), 'read')).toBe(undefined);
     }));
 
   it('leaves out a task that was put off until its time has come', () =>
@@ -81,8 +81,8 @@ describe('what is due', () => {
       ledger.accept(taskOf('t1'), START_MS);
       expect(countRows(() => ledger.postpone('t1', 3, START_MS + 1000.2))).toBe(1);
       expect(dueIds(ledger, START_MS + 1000)).toEqual([]);
-      expect(ledger.nextDueAt(NONE)).toBe(START_MS + 1001);
-      expect(ledger.due(START_MS + 1001, NONE, 1)).toMatchObject([{ id: 't1', attempts: 3 }]);
+      expect(ledger.nextDueAt(NONE, 'read')).toBe(START_MS + 1001);
+      expect(ledger.due(START_MS + 1001, NONE, 'read', 1)).toMatchObject([{ id: 't1', attempts: 3 }]);
     }));
 
   it('leaves a parked task until it is resumed, or its deadline', () =>
@@ -163,7 +163,28 @@ describe('how tasks end', () => {
       for (const id of ['ran', 'ended']) ledger.accept(taskOf(id, { payload: { n: 1 } }), START_MS);
       ledger.finish('ended', DONE, true, START_MS);
       const reopened = openParts(state, createWorld()).ledger;
-      expect(reopened.due(START_MS, NONE, 9)).toMatchObject([{ id: 'ran', payload: { n: 1 } }]);
+      expect(reopened.due(START_MS, NONE, 'read', 9)).toMatchObject([{ id: 'ran', payload: { n: 1 } }]);
       expect(reopened.report('ended', NONE)).toMatchObject({ state: 'done' });
+    }));
+});
+
+describe('reads and writes', () => {
+  it('are asked for apart, each in its order', () =>
+    withParts(({ ledger }) => {
+      const payload = { eventId: 'e' };
+      ledger.accept(taskOf('r1'), START_MS);
+      ledger.accept(taskOf('w1', { type: 'cancel-event', payload }), START_MS + 1);
+      ledger.accept(taskOf('w2', { type: 'update-event', payload }), START_MS + 2);
+      const later = START_MS + 9;
+      const idsOf = (kind: 'read' | 'write', most: number) =>
+        ledger.due(later, NONE, kind, most).map(({ id }) => id);
+      expect([idsOf('read', 9), idsOf('write', 9), idsOf('write', 1)]).toEqual([
+        ['r1'],
+        ['w1', 'w2'],
+        ['w1'],
+      ]);
+      expect(ledger.nextDueAt(NONE, 'write')).toBe(START_MS + 1);
+      expect(ledger.nextDueAt(new Set(['w1', 'w2']), 'write')).toBe(undefined);
+      expect(ledger.nextDueAt(NONE, 'read')).toBe(START_MS);
     }));
 });

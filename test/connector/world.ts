@@ -1,15 +1,17 @@
+import type { RunMode } from '../../src/connector/drain.ts';
 import type { LedgerTask } from '../../src/connector/ledger.ts';
 import type { Showcase } from '../../src/connector/publication.ts';
 import type { HeldGrant } from '../../src/connector/tokens.ts';
 import { createKeyring } from '../../src/crypto/keyring.ts';
 import type { ConnectorState } from '../../src/db/connectors.ts';
 import type { BusyReport } from '../../src/domain/availability.ts';
+import type { EventRecord } from '../../src/domain/event.ts';
 import { fail, ok, type Outcome } from '../../src/domain/failure.ts';
 import type { Notice } from '../../src/domain/notice.ts';
 import type { CalendarTask } from '../../src/domain/task.ts';
 import type { MetricEvent } from '../../src/metrics.ts';
 import type { Send } from '../../src/providers/http.ts';
-import type { Access, BusyQuestion, Grant, Provider } from '../../src/providers/provider.ts';
+import type { Access, BusyQuestion, Creation, Grant, Provider } from '../../src/providers/provider.ts';
 
 /** Where every virtual clock starts. */
 export const START_MS = Date.UTC(2026, 10, 23, 8);
@@ -66,6 +68,25 @@ export function grantOf(n: number, over: Partial<HeldGrant> = {}): HeldGrant {
   };
 }
 
+/** An event as a provider tells of it. */
+export const EVENT: EventRecord = {
+  eventId: 'event-1',
+  calendarId: 'primary',
+  iCalUid: 'event-1@example.com',
+  etag: '"1"',
+  start: '2026-11-23T09:00:00+00:00',
+  end: '2026-11-23T10:00:00+00:00',
+  status: 'confirmed',
+};
+
+/** The payload of a `create-event`. */
+export const CREATE_PAYLOAD = {
+  summary: 'Meeting',
+  start: '2026-11-23T09:00:00Z',
+  end: '2026-11-23T10:00:00Z',
+  timeZone: 'UTC',
+};
+
 /** A task as it is handed in. */
 export function taskOf(id: string, over: Partial<CalendarTask> = {}): CalendarTask & { id: string } {
   return { type: 'refresh-token', connectorId: 'connector-1', payload: {}, ...over, id };
@@ -101,7 +122,9 @@ export function createWorld() {
     exchangeCode: (): Promise<Outcome<Grant>> => Promise.resolve(ok(grantOf(1))),
     readBusy: (_question: BusyQuestion, _access: Access): Promise<Outcome<BusyReport>> =>
       Promise.resolve(ok({ calendars: [] })),
-    run: (_task: LedgerTask): Promise<Outcome<object>> => Promise.resolve(ok({})),
+    run: (_task: LedgerTask, _how: RunMode): Promise<Outcome<object>> => Promise.resolve(ok({})),
+    createEvent: (_creation: Creation): Promise<Outcome<EventRecord>> => Promise.resolve(ok(EVENT)),
+    updateEvent: (): Promise<Outcome<EventRecord>> => Promise.resolve(ok(EVENT)),
     send: ((request) => Promise.reject(new Error(`unexpected call of ${request.url}`))) as Send,
     /** Before a write to D1 or KV is carried out; a throw makes it fail. */
     beforeWrite: (_what: string): Promise<void> => Promise.resolve(),
@@ -156,6 +179,18 @@ export function createWorld() {
       missingScopes: (asked, granted) => asked.filter((scope) => !granted.includes(scope)),
     },
     readBusy: (question, access) => script.readBusy(question, access),
+    createEvent(draft, creation) {
+      calls.push(`create ${draft.summary}`);
+      return script.createEvent(creation);
+    },
+    updateEvent(change) {
+      calls.push(`update ${change.eventId}`);
+      return script.updateEvent();
+    },
+    cancelEvent(cancellation) {
+      calls.push(`cancel ${cancellation.eventId}`);
+      return Promise.resolve(ok(undefined));
+    },
   };
   const alarm = {
     atMs: null as number | null,

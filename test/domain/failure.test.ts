@@ -17,6 +17,8 @@ const TOLD = {
   'consent-missing': [{ kind: 'consent-missing', scopes: ['one', 'two'] }, 'consent_missing', false],
   'not-found': [{ kind: 'not-found', what: 'calendar 7' }, 'not_found', false],
   conflict: [{ kind: 'conflict', with: [] }, 'conflict', false],
+  changed: [{ kind: 'changed', what: 'event 7' }, 'conflict', false],
+  unsupported: [{ kind: 'unsupported', field: 'recurrence', detail: 'no' }, 'invalid_request', false],
   'cursor-expired': [{ kind: 'cursor-expired' }, 'provider_unavailable', true],
   rejected: [{ kind: 'rejected', status: 418, code: 'teapot' }, 'provider_rejected', false],
   malformed: [{ kind: 'malformed', at: 'items.3' }, 'provider_unavailable', true],

@@ -39,11 +39,14 @@ describe('the contract', () => {
     );
     expect(calls.toSorted()).toEqual([
       'delete /v1/connectors/{id}',
+      'delete /v1/connectors/{id}/events/{eventId}',
       'get /v1/connectors',
       'get /v1/connectors/{id}',
       'get /v1/connectors/{id}/tasks/{taskId}',
+      'patch /v1/connectors/{id}/events/{eventId}',
       'post /v1/connectors',
       'post /v1/connectors/{id}/availability',
+      'post /v1/connectors/{id}/events',
       'post /v1/tasks',
     ]);
     expect(servers[0].url).toBe(BASE_URL);

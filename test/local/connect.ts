@@ -1,7 +1,11 @@
 import * as z from 'zod';
 import { signIn } from '../sandbox/person-at-browser.ts';
 import type { Runtime } from './runtime.ts';
+
 import { LOCAL_REDIRECT_URI } from './settings.ts';
+
+/** The worker as its callers and browsers see it. */
+type Worker = Pick<Runtime, 'api' | 'fetch'>;
 
 /** What the person does at the provider's consent page. */
 export interface AtTheProvider {
@@ -16,14 +20,14 @@ const begunSchema = z.object({ connectorId: z.string(), authorizeUrl: z.string()
 export type Begun = z.infer<typeof begunSchema>;
 
 /** Asks the API for a connector. */
-export async function beginConnect(runtime: Runtime, body: Record<string, unknown>): Promise<Begun> {
+export async function beginConnect(runtime: Worker, body: Record<string, unknown>): Promise<Begun> {
   const answer = await runtime.api('POST', '/v1/connectors', { redirectUri: LOCAL_REDIRECT_URI, ...body });
   if (answer.status !== 201) throw new Error(`POST /v1/connectors: ${answer.status} ${answer.text}`);
   return begunSchema.parse(answer.json);
 }
 
 /** Opens the sign-in link: the provider's address that the browser is sent to, and the browser's cookie. */
-export async function openLink(runtime: Runtime, authorizeUrl: string, cookie?: string) {
+export async function openLink(runtime: Worker, authorizeUrl: string, cookie?: string) {
   const started = await runtime.fetch(
     authorizeUrl,
     cookie === undefined ? {} : { headers: { Cookie: cookie } },
@@ -34,14 +38,14 @@ export async function openLink(runtime: Runtime, authorizeUrl: string, cookie?: 
 }
 
 /** Goes through the sign-in up to the callback's address, which is not opened yet. */
-export async function signInUpToCallback(runtime: Runtime, authorizeUrl: string, person: AtTheProvider) {
+export async function signInUpToCallback(runtime: Worker, authorizeUrl: string, person: AtTheProvider) {
   const { location, cookie } = await openLink(runtime, authorizeUrl);
   return { cookie, callback: await signIn(location, person) };
 }
 
 /** The whole dance, as the person's browser does it: where it ends. */
 export async function finishConnect(
-  runtime: Runtime,
+  runtime: Worker,
   authorizeUrl: string,
   person: AtTheProvider,
 ): Promise<URL> {
@@ -54,7 +58,7 @@ export async function finishConnect(
 
 /** Connects a person's account; the id of its connector. Throws when it does not end as connected. */
 export async function connect(
-  runtime: Runtime,
+  runtime: Worker,
   person: { email: string; provider: string },
   body: Record<string, unknown> = {},
 ): Promise<string> {

@@ -15,6 +15,8 @@ export interface Wrangler {
   readonly ended: Promise<{ succeeded: boolean; how: string }>;
   /** What it has written so far, when its output is kept. */
   output(): string;
+  /** Kills it and everything it has started at once, as a crash does. */
+  kill(): Promise<void>;
   /** Ends it and everything it has started; resolves when nothing of it is left. */
   stop(): Promise<void>;
 }
@@ -64,6 +66,11 @@ export function runWrangler(args: string[], cwd: string, output: 'keep' | 'show'
   return {
     ended,
     output: () => written,
+    async kill() {
+      killLeft();
+      await ended;
+      process.off('exit', killLeft);
+    },
     async stop() {
       if (group === undefined) return;
       signalGroup(group, 'SIGTERM');

@@ -1,0 +1,243 @@
+import * as z from 'zod';
+import { connectorIdSchema } from './connector.ts';
+import {
+  addYears,
+  formatInstant,
+  INSTANT_MESSAGES,
+  isDate,
+  parseInstant,
+  timeZoneSchema,
+} from './time-zone.ts';
+
+/** When an event is. Timed: epoch milliseconds; all-day: dates `YYYY-MM-DD`, the end exclusive. */
+export type EventTime =
+  | { kind: 'timed'; startMs: number; endMs: number; timeZone: string }
+  | { kind: 'all-day'; startDate: string; endDate: string; timeZone: string };
+
+/** An event to create. */
+export interface EventDraft {
+  summary: string;
+  description?: string;
+  location?: string;
+  time: EventTime;
+  /** Mail addresses. */
+  attendees: string[];
+  /** RFC 5545 `RRULE:` and `EXDATE:` lines; empty for a single event. */
+  recurrence: string[];
+  /** Absent: the account's primary calendar. */
+  calendarId?: string;
+  /** Whether the provider sends invitations and updates to the attendees. */
+  notify: 'all' | 'none';
+  /** Whether the provider is asked for a video conference (Google Meet, Microsoft Teams). */
+  conference: boolean;
+}
+
+/** What is to change in an event: a field that is absent stays as it is. */
+export interface EventChange {
+  eventId: string;
+  calendarId?: string;
+  summary?: string;
+  description?: string;
+  location?: string;
+  time?: EventTime;
+  attendees?: string[];
+  notify: 'all' | 'none';
+  /** The version that the caller has seen: a change of any other is a conflict. */
+  etag?: string;
+}
+
+/** An event to cancel. */
+export interface EventCancellation {
+  eventId: string;
+  calendarId?: string;
+  notify: 'all' | 'none';
+}
+
+/** An event as a provider holds it, and as callers are told of it. `start` and `end`: RFC 3339, or dates when all-day. */
+export interface EventRecord {
+  eventId: string;
+  calendarId: string;
+  iCalUid: string;
+  etag: string;
+  webLink?: string;
+  conferenceLink?: string;
+  start: string;
+  end: string;
+  status: 'confirmed' | 'tentative' | 'cancelled';
+}
+
+/** How an event's times are told: an instant with the offset of the zone, a date as it is. */
+export function presentTime(time: EventTime): { start: string; end: string } {
+  return time.kind === 'timed'
+    ? { start: formatInstant(time.startMs, time.timeZone), end: formatInstant(time.endMs, time.timeZone) }
+    : { start: time.startDate, end: time.endDate };
+}
+
+/** One line of text: control characters could become headers or calendar lines of somebody's making. */
+function line(longest: number) {
+  return z
+    .string()
+    .max(longest, `must have at most ${longest} characters`)
+    .regex(/^[^\p{Cc}\u2028\u2029]*$/u, 'must hold no line break or other control character');
+}
+
+const MOST_ATTENDEES = 200;
+const summarySchema = line(1_024).min(1, 'must not be empty');
+const descriptionSchema = z
+  .string()
+  .max(8_192, 'must have at most 8192 characters')
+  .regex(/^[^\p{Cc}]*(?:[\n\t][^\p{Cc}]*)*$/u, 'must hold no control character but line feed and tab');
+const locationSchema = line(1_024);
+const attendeesSchema = z
+  .array(z.strictObject({ email: z.email('must be a mail address').max(320) }))
+  .max(MOST_ATTENDEES, `must name at most ${MOST_ATTENDEES} people`)
+  .transform((attendees) => [...new Set(attendees.map(({ email }) => email))]);
+const idSchema = line(1_024).min(1, 'must not be empty');
+const notifySchema = z.enum(['all', 'none']);
+const recurrenceSchema = z
+  .array(
+    z
+      .string()
+      .max(2_048, 'must have at most 2048 characters')
+      .regex(/^(RRULE|EXDATE)[:;][\x21-\x7e]+$/, 'must be an RRULE or EXDATE line of RFC 5545'),
+  )
+  .max(20, 'must have at most 20 lines')
+  .refine(
+    (lines) => lines.filter((one) => one.startsWith('RRULE')).length === (lines.length === 0 ? 0 : 1),
+    'must hold exactly one RRULE',
+  );
+
+/** Reads `start`, `end` and `timeZone`; every problem names its field. Two dates make an all-day event. */
+function readTime(
+  wire: { start: string; end: string; timeZone: string },
+  context: z.core.$RefinementCtx,
+): EventTime | undefined {
+  const refuse = (field: 'start' | 'end', message: string) => {
+    context.issues.push({ code: 'custom', path: [field], message, input: wire[field] });
+    return undefined;
+  };
+  const { start, end, timeZone } = wire;
+  if (isDate(start) || isDate(end)) {
+    if (!isDate(start)) return refuse('start', 'must be a date, as end is: an all-day event has two');
+    if (!isDate(end)) return refuse('end', 'must be a date, as start is: an all-day event has two');
+    if (end <= start)
+      return refuse('end', 'must be a later date than start: the end of an all-day event is exclusive');
+    return { kind: 'all-day', startDate: start, endDate: end, timeZone };
+  }
+  const startMs = parseInstant(start, timeZone);
+  if (typeof startMs !== 'number') return refuse('start', INSTANT_MESSAGES[startMs]);
+  const endMs = parseInstant(end, timeZone);
+  if (typeof endMs !== 'number') return refuse('end', INSTANT_MESSAGES[endMs]);
+  if (endMs <= startMs) return refuse('end', 'must be after start');
+  if (endMs > addYears(startMs, 1, timeZone)) return refuse('end', 'must be within a year of start');
+  return { kind: 'timed', startMs, endMs, timeZone };
+}
+
+const timeFields = { start: z.string(), end: z.string(), timeZone: timeZoneSchema };
+
+/** The specification's CreateEventRequest, and beyond it recurrence, calendar, silence and conference. */
+export const createEventRequestSchema = z
+  .strictObject({
+    connectorId: connectorIdSchema.optional(),
+    summary: summarySchema,
+    description: descriptionSchema.optional(),
+    ...timeFields,
+    attendees: attendeesSchema.optional(),
+    location: locationSchema.optional(),
+    recurrence: recurrenceSchema.optional(),
+    calendarId: idSchema.optional(),
+    notify: notifySchema.optional(),
+    conference: z.boolean().optional(),
+  })
+  .transform((wire, context): { connectorId?: string; draft: EventDraft } => {
+    const time = readTime(wire, context);
+    if (time === undefined) return z.NEVER;
+    const { connectorId, summary, description, location, attendees, recurrence, calendarId } = wire;
+    return {
+      ...(connectorId !== undefined && { connectorId }),
+      draft: {
+        summary,
+        time,
+        attendees: attendees ?? [],
+        recurrence: recurrence ?? [],
+        notify: wire.notify ?? 'all',
+        conference: wire.conference ?? false,
+        ...(description !== undefined && { description }),
+        ...(location !== undefined && { location }),
+        ...(calendarId !== undefined && { calendarId }),
+      },
+    };
+  });
+
+const changeFields = {
+  calendarId: idSchema.optional(),
+  summary: summarySchema.optional(),
+  description: descriptionSchema.optional(),
+  location: locationSchema.optional(),
+  start: z.string().optional(),
+  end: z.string().optional(),
+  timeZone: timeZoneSchema.optional(),
+  attendees: attendeesSchema.optional(),
+  notify: notifySchema.optional(),
+};
+
+/** The body of `PATCH …/events/:eventId`: the id comes from the path, the version from `If-Match`. */
+export const eventChangeBodySchema = z.strictObject(changeFields);
+
+/** The payload of `update-event`. Times change together, with their zone. */
+export const updateEventRequestSchema = z
+  .strictObject({
+    connectorId: connectorIdSchema.optional(),
+    eventId: idSchema,
+    etag: line(1_024).optional(),
+    ...changeFields,
+  })
+  .transform((wire, context): { connectorId?: string; change: EventChange } => {
+    const { connectorId, eventId, start, end, timeZone, ...rest } = wire;
+    let time: EventTime | undefined;
+    if (start !== undefined || end !== undefined || timeZone !== undefined) {
+      for (const [field, value] of Object.entries({ start, end, timeZone })) {
+        if (value !== undefined) continue;
+        const message = 'is needed: start, end and timeZone change together';
+        context.issues.push({ code: 'custom', path: [field], message, input: undefined });
+      }
+      if (start === undefined || end === undefined || timeZone === undefined) return z.NEVER;
+      time = readTime({ start, end, timeZone }, context);
+      if (time === undefined) return z.NEVER;
+    }
+    const { calendarId, summary, description, location, attendees, etag } = rest;
+    return {
+      ...(connectorId !== undefined && { connectorId }),
+      change: {
+        eventId,
+        notify: rest.notify ?? 'all',
+        ...(calendarId !== undefined && { calendarId }),
+        ...(summary !== undefined && { summary }),
+        ...(description !== undefined && { description }),
+        ...(location !== undefined && { location }),
+        ...(time !== undefined && { time }),
+        ...(attendees !== undefined && { attendees }),
+        ...(etag !== undefined && { etag }),
+      },
+    };
+  });
+
+/** The payload of `cancel-event`. */
+export const cancelEventRequestSchema = z
+  .strictObject({
+    connectorId: connectorIdSchema.optional(),
+    eventId: idSchema,
+    calendarId: idSchema.optional(),
+    notify: notifySchema.optional(),
+  })
+  .transform(
+    ({
+      connectorId,
+      eventId,
+      calendarId,
+      notify,
+    }): { connectorId?: string; cancellation: EventCancellation } => ({
+      ...(connectorId !== undefined && { connectorId }),
+      cancellation: { eventId, notify: notify ?? 'all', ...(calendarId !== undefined && { calendarId }) },
+    }),
+  );
