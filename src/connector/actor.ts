@@ -1,14 +1,5 @@
 import type { Config } from '../config.ts';
-import {
-  type AvailabilityAnswer,
-  type AvailabilityQuestion,
-  availabilityRequestSchema,
-} from '../domain/availability.ts';
-import {
-  cancelEventRequestSchema,
-  createEventRequestSchema,
-  updateEventRequestSchema,
-} from '../domain/event.ts';
+import type { AvailabilityAnswer, AvailabilityQuestion } from '../domain/availability.ts';
 import { describeFailure, fail, ok, type Outcome } from '../domain/failure.ts';
 import type { Notice } from '../domain/notice.ts';
 import type { CalendarTask, TaskReport } from '../domain/task.ts';
@@ -19,16 +10,17 @@ import { Account } from './account.ts';
 import { Agenda, type Duty } from './agenda.ts';
 import { Availability } from './availability.ts';
 import { Connection, type ConnectRequest, type ConnectResult, type SignInHints } from './connection.ts';
-import { creationKeyOf } from './creation.ts';
-import { Drain, type RunMode } from './drain.ts';
+import { Drain } from './drain.ts';
 import { Erasure } from './erasure.ts';
 import { CONNECTION, type Identity, LAST_USE, readFact, writeFact } from './facts.ts';
 import { Gate } from './gate.ts';
+import { inTime } from './in-time.ts';
 import { type Acceptance, Ledger, type LedgerTask, type TaskEnd } from './ledger.ts';
 import { Notices } from './notices.ts';
 import { Publication, type Showcase } from './publication.ts';
 import { Sequence } from './sequence.ts';
 import type { Alarm, Store } from './store.ts';
+import { TaskRuns } from './task-runs.ts';
 import { type HeldGrant, Tokens } from './tokens.ts';
 import { backOffMs } from './verdict.ts';
 
@@ -127,11 +119,18 @@ export class Actor {
     this.#account = new Account({ tokens, gate, send, now, obstacle });
     this.#availability = new Availability({ account: this.#account, provider, now });
     this.#connection = new Connection({ ...shared, agenda, ledger, tokens, publication, notices, provider });
+    const runs = new TaskRuns({
+      connectorId,
+      provider,
+      account: this.#account,
+      availability: this.#availability,
+      beginDisconnect: () => this.#lifecycle.run(() => this.#erasure.begin()),
+    });
     this.#drain = new Drain({
       ...shared,
       ledger,
       notices,
-      run: (task, how) => this.#run(task, how),
+      run: (task, how) => runs.run(task, how),
       // A dead grant does not keep anybody from disconnecting; it needs no call on the account.
       obstacle: ({ type }) => (type === 'disconnect' ? undefined : obstacle()),
       onFailure: (failure) => this.#connection.notice(failure),
@@ -188,13 +187,15 @@ export class Actor {
     const state = this.report(task.id)?.state;
     let end: TaskEnd | undefined;
     if (submission !== 'mismatch' && state !== 'done' && state !== 'failed') {
-      end = await inTime(ended, waitMs);
+      end = await inTime(ended, waitMs, () => undefined);
     }
     giveUp();
     const report = this.report(task.id);
     if (report === undefined) return fail({ kind: 'not-found', what: `task ${task.id}` });
-    // The end is told as soon as it is known; the ledger has it a moment later.
-    return ok({ submission, report: end === undefined ? report : { ...report, ...end } });
+    // The end is told as soon as it is known; the ledger has it, and the run counted, a moment later.
+    const isRecorded = end === undefined || report.state === end.state;
+    const attempts = report.attempts + (isRecorded ? 0 : 1);
+    return ok({ submission, report: { ...report, ...end, attempts } });
   }
 
   /** Where a task stands. */
@@ -298,46 +299,6 @@ export class Actor {
     }
   }
 
-  async #run(task: LedgerTask, { isRepeat, isAwaited }: RunMode): Promise<Outcome<object>> {
-    const lane = isAwaited ? 'interactive' : 'background';
-    const { provider, identity } = this.#parts;
-    switch (task.type) {
-      case 'create-event': {
-        const { draft } = createEventRequestSchema.parse(task.payload);
-        const key = await creationKeyOf(identity.connectorId, task.id);
-        // After a rejected token the first call has left no trace, and a look-up does no harm.
-        return await this.#account.use(lane, (access) =>
-          provider.createEvent(draft, { key, isRepeat }, access),
-        );
-      }
-      case 'update-event': {
-        const { change } = updateEventRequestSchema.parse(task.payload);
-        return await this.#account.use(lane, (access) => provider.updateEvent(change, access));
-      }
-      case 'cancel-event': {
-        const { cancellation } = cancelEventRequestSchema.parse(task.payload);
-        const { eventId } = cancellation;
-        const cancelled = await this.#account.use(lane, (access) =>
-          provider.cancelEvent(cancellation, access),
-        );
-        return cancelled.ok ? ok({ eventId, status: 'cancelled' }) : cancelled;
-      }
-      case 'refresh-token': {
-        const refreshed = await this.#account.refresh();
-        if (!refreshed.ok) return refreshed;
-        return ok({ expiresAt: new Date(refreshed.value.expiresAtMs).toISOString() });
-      }
-      case 'check-availability': {
-        const { question } = availabilityRequestSchema.parse(task.payload);
-        return await this.#availability.answerTask(task.id, question, task.attempts + 1);
-      }
-      case 'disconnect': {
-        const begun = await this.#lifecycle.run(() => this.#erasure.begin());
-        return begun.ok ? ok({ status: 'disconnected' }) : begun;
-      }
-    }
-  }
-
   async #taskEnded(task: Pick<LedgerTask, 'id' | 'type'>, state: 'done' | 'failed'): Promise<void> {
     this.#availability.forget(task.id);
     if (task.type === 'disconnect' && state === 'done') await this.#erase();
@@ -389,16 +350,5 @@ export class Actor {
 
   async #arm(restMs = 0): Promise<void> {
     if (!this.#wiped) await this.#agenda.arm(this.#parts.now() + restMs, this.#drain.nextAt());
-  }
-}
-
-/** `outcome`, or undefined when it takes longer than `waitMs`. No timer outlives it. */
-async function inTime<T>(outcome: Promise<T>, waitMs: number): Promise<T | undefined> {
-  const { promise: late, resolve } = Promise.withResolvers<undefined>();
-  const timer = setTimeout(() => resolve(undefined), waitMs);
-  try {
-    return await Promise.race([outcome, late]);
-  } finally {
-    clearTimeout(timer);
   }
 }

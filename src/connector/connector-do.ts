@@ -11,6 +11,7 @@ import type { SignInReply } from '../providers/provider.ts';
 import { Actor, type Performance, type Submission } from './actor.ts';
 import type { ConnectResult, SignInHints } from './connection.ts';
 import { IDENTITY, type Identity, readFact } from './facts.ts';
+import { inTime } from './in-time.ts';
 import type { Showcase } from './publication.ts';
 import { hasSchema, migrate } from './schema.ts';
 import type { Store } from './store.ts';
@@ -158,7 +159,7 @@ export class ConnectorDO extends DurableObject {
       random: () => Math.random(),
       sleep: (ms) => scheduler.wait(ms),
       sendNotices: async (notices) => {
-        await inTime(this.env.Q_NOTIFY.sendBatch(notices.map((body) => ({ body }))));
+        await answerOf(this.env.Q_NOTIFY.sendBatch(notices.map((body) => ({ body }))));
       },
       record: logEvent,
       wipe: async () => {
@@ -173,23 +174,22 @@ export class ConnectorDO extends DurableObject {
     const { DB, KV_OAUTH } = this.env;
     const key = accessTokenKey(connectorId);
     return {
-      saveRow: (state) => inTime(saveConnectorState(DB, connectorId, state, Date.now())),
+      saveRow: (state) => answerOf(saveConnectorState(DB, connectorId, state, Date.now())),
       readSealedToken: async () =>
-        (await inTime(findConnector(DB, connectorId)))?.refresh_token_enc ?? undefined,
+        (await answerOf(findConnector(DB, connectorId)))?.refresh_token_enc ?? undefined,
       putAccessToken: (sealed, lifeSeconds) =>
-        inTime(KV_OAUTH.put(key, sealed, { expirationTtl: lifeSeconds })),
-      deleteAccessToken: () => inTime(KV_OAUTH.delete(key)),
-      dropSignIns: () => inTime(dropOAuthStates(DB, connectorId)),
-      hasSibling: ({ id, tenantId }) => inTime(hasSibling(DB, connectorId, { provider, id, tenantId })),
+        answerOf(KV_OAUTH.put(key, sealed, { expirationTtl: lifeSeconds })),
+      deleteAccessToken: () => answerOf(KV_OAUTH.delete(key)),
+      dropSignIns: () => answerOf(dropOAuthStates(DB, connectorId)),
+      hasSibling: ({ id, tenantId }) => answerOf(hasSibling(DB, connectorId, { provider, id, tenantId })),
     };
   }
 }
 
-/** `outcome`, or a throw when it takes longer than a database or a queue may keep an actor waiting. */
-function inTime<T>(outcome: Promise<T>): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => reject(new Error(`no answer within ${PATIENCE_MS} ms`)), PATIENCE_MS);
-    outcome.then(resolve, reject).finally(() => clearTimeout(timer));
+/** What a database or a queue answers; a throw when it keeps the actor waiting for too long. */
+function answerOf<T>(outcome: Promise<T>): Promise<T> {
+  return inTime(outcome, PATIENCE_MS, () => {
+    throw new Error(`no answer within ${PATIENCE_MS} ms`);
   });
 }
 

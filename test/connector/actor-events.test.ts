@@ -11,7 +11,7 @@ describe('a write somebody waits for', () => {
       expect(await actor.perform(CREATE, 1_000)).toEqual(
         ok({
           submission: 'accepted',
-          report: { id: 'c1', type: 'create-event', state: 'done', attempts: 0, result: EVENT },
+          report: { id: 'c1', type: 'create-event', state: 'done', attempts: 1, result: EVENT },
         }),
       );
       await settle();
