@@ -110,6 +110,23 @@ describe.each(ACCOUNTS)('the grant of an account: $label', ({ input }) => {
     },
   );
 
+  it('a refresh that fails because the grant was replaced meanwhile adopts the new one', async () => {
+    const person = stage.person(input);
+    const connectorId = await connect(stage.runtime, person, { userId: 'u' });
+    person.expireAccessTokens();
+    const operation = `${person.provider}.token`;
+    // Held up on its way, until the person has withdrawn the old grant and given a new one.
+    stage.sandbox.faults.add({ operation, person: person.email, effect: { kind: 'latency', ms: 1_500 } });
+    const answer = ask(connectorId);
+    await expect.poll(() => refreshes(person), { interval: 10 }).toBe(1);
+    person.revokeGrant();
+    await connect(stage.runtime, person, { userId: 'u', connectorId });
+    expect(await answer).toMatchObject({ status: 200 });
+    expect((await stage.runtime.api('GET', `/v1/connectors/${connectorId}`)).json).toMatchObject({
+      status: 'active',
+    });
+  });
+
   it('a task that meets a dead grant waits, and goes on after the reconnect', async () => {
     const person = stage.person(input);
     const connectorId = await connect(stage.runtime, person, { userId: 'u' });
@@ -124,6 +141,36 @@ describe.each(ACCOUNTS)('the grant of an account: $label', ({ input }) => {
     const notice = await stage.runtime.notice(({ taskId }) => taskId === id);
     expect(notice).toMatchObject({ type: 'task-completed', taskType: 'check-availability' });
     expect(await state()).toMatchObject({ state: 'done' });
+  });
+});
+
+describe('a rotated refresh token', () => {
+  const row = async (connectorId: string) => {
+    const { results } = await stage.runtime.bindings.DB.prepare('SELECT * FROM connectors WHERE id = ?')
+      .bind(connectorId)
+      .all();
+    return results[0]?.['refresh_token_enc'];
+  };
+  const rename = (from: string, to: string) =>
+    stage.runtime.bindings.DB.prepare(`ALTER TABLE ${from} RENAME TO ${to}`).bind().run();
+
+  it('is not lost when the database does not take it: it is used, and written later', async () => {
+    const person = stage.person({ provider: 'microsoft', refreshTokens: 'rotate-strictly' });
+    const connectorId = await connect(stage.runtime, person);
+    await ask(connectorId);
+    const before = await row(connectorId);
+    await rename('connectors', 'connectors_away');
+    try {
+      person.expireAccessTokens();
+      expect(await ask(connectorId)).toMatchObject({ status: 200 });
+    } finally {
+      await rename('connectors_away', 'connectors');
+    }
+    await expect.poll(async () => await row(connectorId), { timeout: 20_000 }).not.toBe(before);
+    await stage.runtime.worker.evictDurableObject('CONNECTOR', { name: connectorId });
+    person.expireAccessTokens();
+    expect(await ask(connectorId)).toMatchObject({ status: 200 });
+    expect(refreshes(person)).toBe(2);
   });
 });
 
