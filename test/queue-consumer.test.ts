@@ -5,7 +5,7 @@ import {
   listDurableObjectIds,
 } from 'cloudflare:test';
 import { env } from 'cloudflare:workers';
-import { beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it, vi } from 'vitest';
 import { insertConnector } from '../src/db/connectors.ts';
 import { fail, ok } from '../src/domain/failure.ts';
 import type { MetricEvent } from '../src/metrics.ts';
@@ -36,10 +36,12 @@ async function deliver(
     answer = acceptAll,
     notifyBroken = false,
     change = {},
+    attempts = 1,
   }: {
     answer?: (call: ActorCall) => unknown;
     notifyBroken?: boolean;
     change?: Partial<Env>;
+    attempts?: number;
   } = {},
 ) {
   const { CONNECTOR, calls } = scriptActors(answer);
@@ -48,8 +50,10 @@ async function deliver(
   const events: MetricEvent[] = [];
   const batch = createMessageBatch(
     'calendar-tasks',
-    bodies.map((body, n) => ({ id: `m${n}`, timestamp: NOW_MS, attempts: 1, body })),
+    bodies.map((body, n) => ({ id: `m${n}`, timestamp: NOW_MS, attempts, body })),
   );
+  // The result of a batch does not tell delays.
+  const retries = batch.messages.map((message) => vi.spyOn(message, 'retry'));
   await consumeTasks(batch, {
     env: { DB: env.DB, CONNECTOR, Q_NOTIFY: notify.queue, ...change },
     now: () => NOW_MS,
@@ -59,6 +63,7 @@ async function deliver(
   return {
     acked: result.explicitAcks.toSorted(),
     retried: result.retryMessages.map(({ msgId }) => msgId).toSorted(),
+    delays: retries.flatMap(({ mock }) => mock.calls.map(([options]) => options?.delaySeconds)),
     wholeBatch: result.ackAll || result.retryBatch.retry,
     calls,
     notices: notify.sent,
@@ -241,6 +246,18 @@ describe('a hand-off that fails', () => {
       change: { DB },
     });
     expect({ acked, retried, calls }).toEqual({ acked: ['m1'], retried: ['m0', 'm2'], calls: [] });
+  });
+
+  it('is tried again ever later, so that its few tries outlast a fault', async () => {
+    const a = await addConnector();
+    const answer = () => {
+      throw new Error('the actor is down');
+    };
+    const delays: (number | undefined)[] = [];
+    for (const attempts of [1, 2, 3, 4, 5, 6]) {
+      delays.push(...(await deliver([refresh(a)], { answer, attempts })).delays);
+    }
+    expect(delays).toEqual([10, 40, 160, 640, 2560, 3600]);
   });
 
   it('is tried again for a task that the actor says nothing of', async () => {

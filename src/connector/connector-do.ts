@@ -30,7 +30,7 @@ export interface SignInCall extends Omit<SignInReply, 'callback'> {
 
 /**
  * The Durable Object of one connector: a shell that gives the actor its storage, its alarm and its
- * bindings. An object that is woken for an id nobody has connected stores nothing.
+ * bindings. An object that is woken for an id nobody has begun to connect stores nothing.
  */
 export class ConnectorDO extends DurableObject {
   readonly #store: Store;

@@ -33,7 +33,7 @@ const VERSIONS = [
 
 const versionSchema = z.tuple([z.object({ value: z.string() })]);
 
-/** True when this storage holds an actor: an object woken for an id that nobody connected stores nothing. */
+/** True when this storage holds an actor's tables: an object that nobody began to connect has none. */
 export function hasSchema(store: Store): boolean {
   return store.query(`SELECT name FROM sqlite_master WHERE name = 'fact'`).length > 0;
 }

@@ -166,6 +166,19 @@ describe('a task', () => {
       });
     }));
 
+  it('whose answer is longer than a row holds ends with what to do about it', () =>
+    withDrain(async (parts, { script, sent }) => {
+      script.run = () => Promise.resolve(ok({ busy: 'x'.repeat(1_000_001) }));
+      accept(parts, 't1');
+      parts.drain.start();
+      await settle();
+      expect(parts.ledger.report('t1', new Set())).toMatchObject({
+        state: 'failed',
+        error: { code: 'invalid_request', retryable: false },
+      });
+      expect(sent).toMatchObject([{ type: 'task-failed', taskId: 't1' }]);
+    }));
+
   it('that was ended while it ran is not ended again', () =>
     withDrain(async (parts, { script, sent }) => {
       script.run = ({ id }) => {
@@ -277,6 +290,10 @@ describe('writes', () => {
       write(parts, 'w1', 'w2', 'w3');
       accept(parts, 'r1', 'r2');
       parts.drain.start();
+      await settle();
+      // Another look, and a read that ends, start no second write beside the first.
+      parts.drain.start();
+      ends.get('r1')?.();
       await settle();
       expect(log.toSorted()).toEqual(['r1', 'r2', 'w1']);
       expect(parts.drain.nextAt(), 'the others wait for it, not for the clock').toBe(START_MS + 5_000);

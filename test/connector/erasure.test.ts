@@ -30,6 +30,16 @@ describe('an erasure', () => {
       expect(storage.sql.exec('SELECT name FROM sqlite_master').toArray()).toEqual([]);
     }));
 
+  it('leaves a grant alone that another connector lives on', () =>
+    withErasure(async ({ erasure }, { script, calls, events }) => {
+      script.hasSibling = () => Promise.resolve(true);
+      await erasure.begin();
+      await erasure.proceed();
+      expect(calls).not.toContain('revoke refresh-1');
+      expect(calls.at(-1)).toBe('wipe');
+      expect(events.at(-1)).toMatchObject({ event: 'disconnect' });
+    }));
+
   it('reports the tasks that will not be carried out, and a disconnect as done', () =>
     withErasure(async ({ erasure, ledger }, { sent }) => {
       for (const id of ['t1', 't2']) ledger.accept(taskOf(id), START_MS);
