@@ -163,6 +163,9 @@ export class Connection {
       case 'unavailable':
       case 'not-found':
       case 'conflict':
+      case 'unknown-busy':
+      case 'hold-over':
+      case 'mismatch':
       case 'changed':
       case 'unsupported':
       case 'cursor-expired':

@@ -40,6 +40,9 @@ export function decide(failure: Failure, standing: Standing): Verdict {
       return { act: 'park' };
     case 'not-found':
     case 'conflict':
+    case 'unknown-busy':
+    case 'hold-over':
+    case 'mismatch':
     case 'changed':
     case 'unsupported':
     case 'rejected':

@@ -1,13 +1,12 @@
 import * as z from 'zod';
-import { connectorIdSchema } from './connector.ts';
+import { connectorIdSchema, connectorIdsSchema } from './connector.ts';
 import { describeFailure, type ErrorCode, type Outcome } from './failure.ts';
 import { clipIntervals, type Interval, mergeIntervals } from './interval.ts';
 import { addYears, formatInstant, INSTANT_MESSAGES, parseInstant, timeZoneSchema } from './time-zone.ts';
 
 const LONGEST_RANGE_YEARS = 5;
 
-const wireQuestionSchema = z.strictObject({
-  connectorId: connectorIdSchema.optional(),
+const questionFields = {
   timeMin: z.string(),
   timeMax: z.string(),
   timeZone: timeZoneSchema,
@@ -17,6 +16,14 @@ const wireQuestionSchema = z.strictObject({
     .min(0)
     .max(24 * 60 * 60 * 1000)
     .optional(),
+};
+const wireQuestionSchema = z.strictObject({ connectorId: connectorIdSchema.optional(), ...questionFields });
+const wireQuestionOfAllSchema = z.strictObject({
+  connectorIds: connectorIdsSchema,
+  timeMin: questionFields.timeMin,
+  timeMax: questionFields.timeMax,
+  timeZone: questionFields.timeZone,
+  maxStalenessMs: questionFields.maxStalenessMs,
 });
 
 /**
@@ -36,38 +43,55 @@ export interface AvailabilityQuestion {
  */
 export const availabilityRequestSchema = wireQuestionSchema.transform(
   (wire, context): { connectorId?: string; question: AvailabilityQuestion } => {
-    const readTime = (field: 'timeMin' | 'timeMax') => {
-      const read = parseInstant(wire[field], wire.timeZone);
-      if (typeof read === 'number') return read;
-      context.issues.push({
-        code: 'custom',
-        path: [field],
-        message: INSTANT_MESSAGES[read],
-        input: wire[field],
-      });
-      return undefined;
-    };
-    const startMs = readTime('timeMin');
-    const endMs = readTime('timeMax');
-    if (startMs === undefined || endMs === undefined) return z.NEVER;
-    const refuse = (message: string) => {
-      context.issues.push({ code: 'custom', path: ['timeMax'], message, input: wire.timeMax });
-      return z.NEVER;
-    };
-    if (endMs <= startMs) return refuse('must be after timeMin');
-    if (endMs > addYears(startMs, LONGEST_RANGE_YEARS, wire.timeZone))
-      return refuse(`must be within ${LONGEST_RANGE_YEARS} years of timeMin`);
-    return {
-      ...(wire.connectorId !== undefined && { connectorId: wire.connectorId }),
-      question: {
-        range: { startMs, endMs },
-        timeZone: wire.timeZone,
-        ...(wire.calendars !== undefined && { calendars: [...new Set(wire.calendars)] }),
-        ...(wire.maxStalenessMs !== undefined && { maxStalenessMs: wire.maxStalenessMs }),
-      },
-    };
+    const question = readQuestion(wire, context);
+    if (question === undefined) return z.NEVER;
+    return { ...(wire.connectorId !== undefined && { connectorId: wire.connectorId }), question };
   },
 );
+
+/** The body of `POST /v1/availability`: the same question about several connectors. */
+export const availabilityOfAllRequestSchema = wireQuestionOfAllSchema.transform(
+  ({ connectorIds, ...wire }, context): { connectorIds: string[]; question: AvailabilityQuestion } => {
+    const question = readQuestion(wire, context);
+    return question === undefined ? z.NEVER : { connectorIds, question };
+  },
+);
+
+function readQuestion(
+  wire: Omit<z.infer<typeof wireQuestionSchema>, 'connectorId'>,
+  context: z.core.$RefinementCtx,
+): AvailabilityQuestion | undefined {
+  const range = readRange(wire, context);
+  if (range === undefined) return undefined;
+  return {
+    range,
+    timeZone: wire.timeZone,
+    ...(wire.calendars !== undefined && { calendars: [...new Set(wire.calendars)] }),
+    ...(wire.maxStalenessMs !== undefined && { maxStalenessMs: wire.maxStalenessMs }),
+  };
+}
+
+/** Reads `timeMin` and `timeMax` as a range; undefined, every problem naming its field, when they are none. */
+export function readRange(
+  wire: { timeMin: string; timeMax: string; timeZone: string },
+  context: z.core.$RefinementCtx,
+): Interval | undefined {
+  const refuse = (field: 'timeMin' | 'timeMax', message: string) => {
+    context.issues.push({ code: 'custom', path: [field], message, input: wire[field] });
+    return undefined;
+  };
+  const readTime = (field: 'timeMin' | 'timeMax') => {
+    const read = parseInstant(wire[field], wire.timeZone);
+    return typeof read === 'number' ? read : refuse(field, INSTANT_MESSAGES[read]);
+  };
+  const startMs = readTime('timeMin');
+  const endMs = readTime('timeMax');
+  if (startMs === undefined || endMs === undefined) return undefined;
+  if (endMs <= startMs) return refuse('timeMax', 'must be after timeMin');
+  if (endMs > addYears(startMs, LONGEST_RANGE_YEARS, wire.timeZone))
+    return refuse('timeMax', `must be within ${LONGEST_RANGE_YEARS} years of timeMin`);
+  return { startMs, endMs };
+}
 
 /** A stretch of a weekly pattern: local times `HH:MM` of `timeZone` on `day` (`monday` … `sunday`). */
 export interface WorkingHours {
@@ -112,13 +136,17 @@ export interface AvailabilityAnswer {
   freshness: { source: 'live' | 'mirror'; asOf: string };
 }
 
-/** Turns what the provider said into the neutral answer to `question`, as of `asOfMs`. */
+/**
+ * Turns what the provider said into the neutral answer to `question`, as of `asOfMs`. `held` is time that
+ * is taken besides, whatever the provider says of it.
+ */
 export function answerQuestion(
   question: AvailabilityQuestion,
   report: BusyReport,
   asOfMs: number,
+  held: readonly Interval[] = [],
 ): AvailabilityAnswer {
-  const known = report.calendars.flatMap(({ busy }) => (busy.ok ? busy.value : []));
+  const known = [...report.calendars.flatMap(({ busy }) => (busy.ok ? busy.value : [])), ...held];
   return {
     busy: mergeIntervals(clipIntervals(known, question.range)).map(({ startMs, endMs }) => ({
       start: formatInstant(startMs, question.timeZone),
@@ -131,5 +159,44 @@ export function answerQuestion(
       return { id, status: 'unavailable', error: { code, message } };
     }),
     freshness: { source: 'live', asOf: formatInstant(asOfMs, question.timeZone) },
+  };
+}
+
+/** What one of several connectors answered, or why it could not. */
+export type AnswerOfOne = { connectorId: string } & (
+  { answer: AvailabilityAnswer } | { error: { code: ErrorCode; message: string } }
+);
+
+/**
+ * The answers of several connectors of one person as one: busy wherever any is, as old as the oldest.
+ * A connector that did not answer is a calendar that is `unavailable`, under the connector's id. Working
+ * hours are those of the first that knows any: a person keeps one set of them.
+ */
+export function joinAnswers(
+  question: AvailabilityQuestion,
+  answers: readonly AnswerOfOne[],
+  startedAtMs: number,
+): AvailabilityAnswer & { calendars: { connectorId: string }[] } {
+  const given = answers.flatMap((one) => ('answer' in one ? [one.answer] : []));
+  const busy = given.flatMap((answer) =>
+    answer.busy.map(({ start, end }) => ({ startMs: Date.parse(start), endMs: Date.parse(end) })),
+  );
+  const workingHours = given.find((answer) => answer.workingHours !== undefined)?.workingHours;
+  const asOfMs = Math.min(startedAtMs, ...given.map(({ freshness }) => Date.parse(freshness.asOf)));
+  return {
+    busy: mergeIntervals(busy).map(({ startMs, endMs }) => ({
+      start: formatInstant(startMs, question.timeZone),
+      end: formatInstant(endMs, question.timeZone),
+    })),
+    ...(workingHours !== undefined && { workingHours }),
+    calendars: answers.flatMap((one) => {
+      const { connectorId } = one;
+      if ('answer' in one) return one.answer.calendars.map((calendar) => ({ connectorId, ...calendar }));
+      return [{ connectorId, id: connectorId, status: 'unavailable' as const, error: one.error }];
+    }),
+    freshness: {
+      source: given.some(({ freshness }) => freshness.source === 'mirror') ? 'mirror' : 'live',
+      asOf: formatInstant(asOfMs, question.timeZone),
+    },
   };
 }

@@ -9,6 +9,15 @@ export const connectorIdSchema = z
   .string()
   .regex(/^[A-Za-z0-9_.:-]{1,128}$/, 'must be 1 to 128 letters, digits or _ . : -');
 
+const MOST_CONNECTORS = 20;
+
+/** Several connectors, each named once. */
+export const connectorIdsSchema = z
+  .array(connectorIdSchema)
+  .min(1, 'must name at least one connector')
+  .max(MOST_CONNECTORS, `must name at most ${MOST_CONNECTORS} connectors`)
+  .refine((ids) => new Set(ids).size === ids.length, 'must name each connector once');
+
 export const connectorStatusSchema = z.enum([
   'pending',
   'active',

@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import type { Interval } from './interval.ts';
+import { formatInstant } from './time-zone.ts';
 
 /**
  * Everything that can go wrong between this worker and a calendar provider, as plain data.
@@ -18,7 +19,14 @@ export type Failure =
   /** The person or the organisation has not allowed `scopes` (empty when the provider does not say which). */
   | { kind: 'consent-missing'; scopes: string[] }
   | { kind: 'not-found'; what: string }
-  | { kind: 'conflict'; with: Interval[] }
+  /** The time is taken, by these. `timeZone` is the zone in which the caller is told of them. */
+  | { kind: 'conflict'; with: Interval[]; timeZone: string }
+  /** It is not known whether the time is free: these calendars cannot be read, and asking again changes nothing. */
+  | { kind: 'unknown-busy'; calendars: string[] }
+  /** The hold is not what the caller takes it for: it has ended, or become an event. */
+  | { kind: 'hold-over'; state: 'cancelled' | 'expired' | 'confirmed' }
+  /** The caller's name for something, such as a hold's id, is taken by something else. */
+  | { kind: 'mismatch'; what: string }
   /** Somebody else has changed the thing since the caller saw it. */
   | { kind: 'changed'; what: string }
   /** The provider has no way to say what the request's `field` asks for. */
@@ -62,11 +70,16 @@ export const errorCodeSchema = z.enum([
 ]);
 export type ErrorCode = z.infer<typeof errorCodeSchema>;
 
+/** A part of the asked time that is taken, RFC 3339. */
+export const conflictSchema = z.object({ start: z.string(), end: z.string() });
+export type Conflict = z.infer<typeof conflictSchema>;
+
 /** An error as tasks and notices carry it. `retryable`: the same request may succeed later without anyone acting. */
 export const taskErrorSchema = z.object({
   code: errorCodeSchema,
   message: z.string(),
   retryable: z.boolean(),
+  conflicts: z.exactOptional(z.array(conflictSchema)),
 });
 export type TaskError = z.infer<typeof taskErrorSchema>;
 
@@ -102,7 +115,23 @@ export function describeFailure(failure: Failure): TaskError {
     case 'not-found':
       return error('not_found', `Not found: ${failure.what}`, false);
     case 'conflict':
-      return error('conflict', 'The time is already taken.', false);
+      return {
+        ...error('conflict', 'The time is already taken.', false),
+        conflicts: failure.with.map(({ startMs, endMs }) => ({
+          start: formatInstant(startMs, failure.timeZone),
+          end: formatInstant(endMs, failure.timeZone),
+        })),
+      };
+    case 'unknown-busy':
+      return error(
+        'provider_unavailable',
+        `It is not known whether the time is free; these calendars cannot be read: ${failure.calendars.join(', ')}`,
+        false,
+      );
+    case 'hold-over':
+      return error('conflict', `The hold is ${failure.state}.`, false);
+    case 'mismatch':
+      return error('idempotency_mismatch', `Taken by something else: ${failure.what}`, false);
     case 'changed':
       return error('conflict', `Changed by somebody else in the meantime: ${failure.what}`, false);
     case 'unsupported':

@@ -4,7 +4,7 @@ import { openConsentState, sealConsentState } from '../oauth/consent-state.ts';
 import { FLOW_LIFE_MS } from '../oauth/flow.ts';
 import { isAllowedRedirect, withResult } from '../oauth/redirect-uri.ts';
 import { createMicrosoftOAuth } from '../providers/microsoft/oauth.ts';
-import type { Context } from './context.ts';
+import type { Context } from '../operations/context.ts';
 import { page, redirect } from './respond.ts';
 
 /**

@@ -18,9 +18,8 @@ export async function authenticate(
     );
     if (matches.includes(true)) return undefined;
   }
-  return problem('unauthorized', 'Send a valid token: Authorization: Bearer …', {
-    headers: { 'WWW-Authenticate': 'Bearer' },
-  });
+  const refusal = { code: 'unauthorized', detail: 'Send a valid token: Authorization: Bearer …' } as const;
+  return problem(refusal, { 'WWW-Authenticate': 'Bearer' });
 }
 
 function digestOf(token: string): Promise<ArrayBuffer> {

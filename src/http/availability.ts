@@ -1,25 +1,28 @@
-import { actorOf, knownConnectors } from '../connector/stub.ts';
-import { availabilityRequestSchema } from '../domain/availability.ts';
+import { availabilityOfAllRequestSchema, availabilityRequestSchema } from '../domain/availability.ts';
+import { checkAvailability, checkAvailabilityOfAll } from '../operations/availability.ts';
+import type { Context } from '../operations/context.ts';
+import { invalidField } from '../operations/result.ts';
 import { readBody } from './body.ts';
-import { noConnector } from './connectors.ts';
-import type { Context } from './context.ts';
-import { failureProblem, json, problem } from './respond.ts';
+import { answer, problem } from './respond.ts';
 
 /** `POST /v1/connectors/:id/availability`: when is this account busy. */
-export async function checkAvailability(
+export async function showAvailability(
   request: Request,
   connectorId: string,
-  { env, now }: Context,
+  context: Context,
 ): Promise<Response> {
   const body = await readBody(request, availabilityRequestSchema);
-  if (!body.ok) return body.response;
+  if (!body.ok) return problem(body.problem);
   if (body.value.connectorId !== undefined && body.value.connectorId !== connectorId) {
-    const message = 'must be the connector of the path';
-    return problem('invalid_request', `connectorId: ${message}`, {
-      errors: [{ path: 'connectorId', message }],
-    });
+    return answer(invalidField('connectorId', 'must be the connector of the path'));
   }
-  if (!(await knownConnectors(env, [connectorId])).has(connectorId)) return noConnector(connectorId);
-  const answer = await actorOf(env, connectorId).availability(body.value.question);
-  return answer.ok ? json(answer.value) : failureProblem(answer.failure, now());
+  return answer(await checkAvailability(connectorId, body.value.question, context));
+}
+
+/** `POST /v1/availability`: when is the person behind several connectors busy. */
+export async function showAvailabilityOfAll(request: Request, context: Context): Promise<Response> {
+  const body = await readBody(request, availabilityOfAllRequestSchema);
+  if (!body.ok) return problem(body.problem);
+  const { connectorIds, question } = body.value;
+  return answer(await checkAvailabilityOfAll(connectorIds, question, context));
 }

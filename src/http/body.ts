@@ -1,30 +1,26 @@
 import type * as z from 'zod';
-import { listFieldErrors, summarizeFieldErrors } from '../domain/field-error.ts';
-import { problem } from './respond.ts';
+import { type Problem, readInput, refuse, type Result } from '../operations/result.ts';
 
 /** The largest request body that is read, bytes. */
 const MOST_BYTES = 1024 * 1024;
 
-/** A request's JSON body as `schema` reads it, or the 400 that says what is wrong with it. */
-export async function readBody<T>(
-  request: Request,
-  schema: z.ZodType<T>,
-): Promise<{ ok: true; value: T } | { ok: false; response: Response }> {
-  const refuse = (detail: string) => ({ ok: false as const, response: problem('invalid_request', detail) });
+/** A request's JSON body as `schema` reads it, or the refusal that says what is wrong with it. */
+export async function readBody<T>(request: Request, schema: z.ZodType<T>): Promise<Result<T>> {
   const type = request.headers.get('Content-Type')?.split(';')[0]?.trim().toLowerCase();
-  if (type !== 'application/json') return refuse('Send the body as Content-Type: application/json.');
+  if (type !== 'application/json') return unreadable('Send the body as Content-Type: application/json.');
   const text = await readText(request);
-  if (text === undefined) return refuse(`The body has more than ${MOST_BYTES} bytes.`);
+  if (text === undefined) return unreadable(`The body has more than ${MOST_BYTES} bytes.`);
   let wire: unknown;
   try {
     wire = JSON.parse(text);
   } catch {
-    return refuse('The body is not JSON.');
+    return unreadable('The body is not JSON.');
   }
-  const read = schema.safeParse(wire);
-  if (read.success) return { ok: true, value: read.data };
-  const errors = listFieldErrors(read.error);
-  return { ok: false, response: problem('invalid_request', summarizeFieldErrors(errors), { errors }) };
+  return readInput(schema, wire);
+}
+
+function unreadable(detail: string): { ok: false; problem: Problem } {
+  return refuse('invalid_request', detail);
 }
 
 /** The body as text; undefined (and the rest left unread) when it is too large. */

@@ -8,7 +8,7 @@ import { openBrowserSession, readBrowserSession } from '../oauth/browser-session
 import { codeChallengeOf, openFlow } from '../oauth/flow.ts';
 import { withResult } from '../oauth/redirect-uri.ts';
 import { createProvider } from '../providers/index.ts';
-import type { Context } from './context.ts';
+import type { Context } from '../operations/context.ts';
 import { page, redirect } from './respond.ts';
 
 /** `GET /oauth/:provider/start?state=`: binds the flow to this browser and sends it to the provider. */

@@ -1,5 +1,10 @@
 import * as z from 'zod';
-import { type AvailabilityAnswer, availabilityRequestSchema, WEEKDAYS } from '../domain/availability.ts';
+import {
+  type AvailabilityAnswer,
+  availabilityOfAllRequestSchema,
+  availabilityRequestSchema,
+  WEEKDAYS,
+} from '../domain/availability.ts';
 import {
   type Connector,
   connectorStatusSchema,
@@ -7,7 +12,7 @@ import {
   providerNameSchema,
 } from '../domain/connector.ts';
 import { createEventRequestSchema, eventChangeBodySchema, type EventRecord } from '../domain/event.ts';
-import { errorCodeSchema, taskErrorSchema } from '../domain/failure.ts';
+import { conflictSchema, errorCodeSchema, taskErrorSchema } from '../domain/failure.ts';
 import { calendarTaskSchema, type TaskReport, taskTypeSchema } from '../domain/task.ts';
 
 const connectorSchema = z.object({
@@ -27,18 +32,18 @@ const stretchSchema = z.object({
   end: z.iso.datetime({ offset: true }),
 });
 
+const calendarStatusSchema = z.object({
+  id: z.string(),
+  status: z.enum(['ok', 'unavailable']),
+  error: z.exactOptional(z.object({ code: errorCodeSchema, message: z.string() })),
+});
+
 const availabilitySchema = z.object({
   busy: z.array(stretchSchema),
   workingHours: z.exactOptional(
     z.array(z.object({ day: z.enum(WEEKDAYS), start: z.string(), end: z.string(), timeZone: z.string() })),
   ),
-  calendars: z.array(
-    z.object({
-      id: z.string(),
-      status: z.enum(['ok', 'unavailable']),
-      error: z.exactOptional(z.object({ code: errorCodeSchema, message: z.string() })),
-    }),
-  ),
+  calendars: z.array(calendarStatusSchema),
   freshness: z.object({ source: z.enum(['live', 'mirror']), asOf: z.iso.datetime({ offset: true }) }),
 }) satisfies z.ZodType<AvailabilityAnswer>;
 
@@ -99,6 +104,7 @@ export function describeApi(publicBaseUrl: string): object {
             status: { type: 'integer' },
             code: z.toJSONSchema(errorCodeSchema),
             detail: { type: 'string' },
+            conflicts: { type: 'array', items: z.toJSONSchema(conflictSchema) },
             errors: {
               type: 'array',
               items: {
@@ -135,6 +141,14 @@ export function describeApi(publicBaseUrl: string): object {
           parameters: [connectorId],
           body: availabilityRequestSchema,
           answer: availabilitySchema,
+        }),
+      },
+      '/v1/availability': {
+        post: operation('When is the person behind several connectors busy', {
+          body: availabilityOfAllRequestSchema,
+          answer: availabilitySchema.extend({
+            calendars: z.array(calendarStatusSchema.extend({ connectorId: z.string() })),
+          }),
         }),
       },
       '/v1/connectors/{id}/events': {

@@ -1,6 +1,5 @@
-import { describeFailure, type ErrorCode, type Failure } from '../domain/failure.ts';
-import type { FieldError } from '../domain/field-error.ts';
-import { formatInstant } from '../domain/time-zone.ts';
+import type { ErrorCode } from '../domain/failure.ts';
+import type { Problem, Result } from '../operations/result.ts';
 
 const STATUS = {
   invalid_request: 400,
@@ -32,62 +31,31 @@ const TITLE = {
   misconfigured: 'The worker is not set up correctly',
 } satisfies Record<ErrorCode, string>;
 
-/** What a caller is asked to wait when the provider named no time. */
-const DEFAULT_RETRY_AFTER_S = 5;
-
 /** A JSON answer. Answers hold people's calendars: nothing on the way may keep them. */
 export function json(value: unknown, status = 200): Response {
   return Response.json(value, { status, headers: { 'Cache-Control': 'no-store' } });
 }
 
-/** A problem (RFC 9457). `errors` name the fields of a bad request; `headers` are added. */
+/** A problem as a response (RFC 9457), with `Retry-After` where waiting helps; `headers` are added. */
 export function problem(
-  code: ErrorCode,
-  detail: string,
-  {
-    errors,
-    headers,
-    ...more
-  }: { errors?: FieldError[]; headers?: Record<string, string>; conflicts?: unknown } = {},
+  { code, detail, retryAfterSeconds, ...more }: Problem,
+  headers: Record<string, string> = {},
 ): Response {
-  return new Response(
-    JSON.stringify({
-      type: `urn:calendar-sync:problem:${code}`,
-      title: TITLE[code],
-      status: STATUS[code],
-      code,
-      detail,
-      ...(errors !== undefined && { errors }),
-      ...more,
-    }),
-    {
-      status: STATUS[code],
-      headers: { 'Content-Type': 'application/problem+json', 'Cache-Control': 'no-store', ...headers },
+  const body = { type: `urn:calendar-sync:problem:${code}`, title: TITLE[code], status: STATUS[code] };
+  return new Response(JSON.stringify({ ...body, code, detail, ...more }), {
+    status: STATUS[code],
+    headers: {
+      'Content-Type': 'application/problem+json',
+      'Cache-Control': 'no-store',
+      ...(retryAfterSeconds !== undefined && { 'Retry-After': String(retryAfterSeconds) }),
+      ...headers,
     },
-  );
-}
-
-/** The 400 for one field that the schema could not judge. */
-export function invalidField(path: string, message: string): Response {
-  return problem('invalid_request', `${path}: ${message}`, { errors: [{ path, message }] });
-}
-
-/** The problem that a failure is to a caller, with `Retry-After` (seconds) where waiting helps. */
-export function failureProblem(failure: Failure, nowMs: number): Response {
-  const { code, message } = describeFailure(failure);
-  const waits = code === 'rate_limited' || code === 'provider_unavailable';
-  const retryAtMs = 'retryAtMs' in failure ? failure.retryAtMs : undefined;
-  const seconds =
-    retryAtMs === undefined ? DEFAULT_RETRY_AFTER_S : Math.max(1, Math.ceil((retryAtMs - nowMs) / 1000));
-  return problem(code, message, {
-    ...(waits && { headers: { 'Retry-After': String(seconds) } }),
-    ...(failure.kind === 'conflict' && {
-      conflicts: failure.with.map(({ startMs, endMs }) => ({
-        start: formatInstant(startMs, 'UTC'),
-        end: formatInstant(endMs, 'UTC'),
-      })),
-    }),
   });
+}
+
+/** A result as a response: its value as JSON, or its problem. */
+export function answer(result: Result<unknown>, status = 200): Response {
+  return result.ok ? json(result.value, status) : problem(result.problem);
 }
 
 /** A small page for a person whose sign-in cannot go on. Texts are escaped. */

@@ -2,11 +2,11 @@ import { type IRequest, Router } from 'itty-router';
 import { readConfig } from '../config.ts';
 import { describeFailure } from '../domain/failure.ts';
 import { describeThrown } from '../metrics.ts';
+import type { Context } from '../operations/context.ts';
 import { completeAdminConsent, startAdminConsent } from './admin-consent.ts';
 import { authenticate } from './authenticate.ts';
-import { checkAvailability } from './availability.ts';
-import { createConnector, deleteConnector, getConnector, listConnectorsOf } from './connectors.ts';
-import type { Context } from './context.ts';
+import { showAvailability, showAvailabilityOfAll } from './availability.ts';
+import { createConnector, deleteConnector, listConnectorsOf, showConnector } from './connectors.ts';
 import { cancelEvent, createEvent, updateEvent } from './events.ts';
 import { completeSignIn, startSignIn } from './oauth.ts';
 import { describeApi } from './openapi.ts';
@@ -22,11 +22,12 @@ const router = Router<Routed & IRequest, [Context]>();
 router.all('/v1/*', (request, { config }) => authenticate(request, config.apiTokens));
 router.post('/v1/connectors', createConnector);
 router.get('/v1/connectors', listConnectorsOf);
-router.get('/v1/connectors/:id', ({ params }, context) => getConnector(params.id, context));
+router.get('/v1/connectors/:id', ({ params }, context) => showConnector(params.id, context));
 router.delete('/v1/connectors/:id', ({ params }, context) => deleteConnector(params.id, context));
 router.post('/v1/connectors/:id/availability', (request, context) =>
-  checkAvailability(request, request.params.id, context),
+  showAvailability(request, request.params.id, context),
 );
+router.post('/v1/availability', showAvailabilityOfAll);
 router.post('/v1/connectors/:id/events', (request, context) =>
   createEvent(request, request.params.id, context),
 );
@@ -50,16 +51,16 @@ router.get('/oauth/:provider/callback', (request, context) =>
 );
 router.get('/openapi.json', (_, { config }) => json(describeApi(config.publicBaseUrl)));
 router.get('/healthz', () => json({ status: 'ok' }));
-router.all('*', () => problem('not_found', 'There is nothing at this address.'));
+router.all('*', () => problem({ code: 'not_found', detail: 'There is nothing at this address.' }));
 
 /** Answers one request: the whole HTTP surface, with a problem for whatever goes wrong. */
 export async function handleRequest(request: Request, parts: Omit<Context, 'config'>): Promise<Response> {
   try {
     const config = readConfig(parts.env, parts.randomBytes);
     if (!config.ok) {
-      const { code, message } = describeFailure(config.failure);
-      parts.record({ event: 'error', where: 'configuration', detail: message });
-      return problem(code, message);
+      const { code, message: detail } = describeFailure(config.failure);
+      parts.record({ event: 'error', where: 'configuration', detail });
+      return problem({ code, detail });
     }
     return await router.fetch(request, { ...parts, config: config.value });
   } catch (thrown) {
@@ -72,8 +73,7 @@ export async function handleRequest(request: Request, parts: Omit<Context, 'conf
     if (new URL(request.url).pathname.startsWith('/oauth/')) {
       return page(503, 'This did not work just now', 'Please try again in a moment.');
     }
-    return problem('provider_unavailable', 'The request could not be completed; try again later.', {
-      headers: { 'Retry-After': '5' },
-    });
+    const detail = 'The request could not be completed; try again later.';
+    return problem({ code: 'provider_unavailable', detail, retryAfterSeconds: 5 });
   }
 }

@@ -172,7 +172,7 @@ describe('a dead grant', () => {
         { kind: 'throttled', scope: 'user' },
         { kind: 'unavailable', ambiguous: true },
         { kind: 'not-found', what: 'x' },
-        { kind: 'conflict', with: [] },
+        { kind: 'conflict', with: [], timeZone: 'UTC' },
         { kind: 'cursor-expired' },
         { kind: 'malformed', at: 'x' },
       ] satisfies Failure[]) {

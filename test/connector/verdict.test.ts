@@ -19,7 +19,7 @@ describe('the verdict on a failure', () => {
     [{ kind: 'grant-revoked', detail: 'x' }, 'park'],
     [{ kind: 'consent-missing', scopes: [] }, 'park'],
     [{ kind: 'not-found', what: 'x' }, 'give-up'],
-    [{ kind: 'conflict', with: [] }, 'give-up'],
+    [{ kind: 'conflict', with: [], timeZone: 'UTC' }, 'give-up'],
     [{ kind: 'rejected', status: 400, code: 'x' }, 'give-up'],
   ])('on %o is to %s', (failure, act) => {
     expect(decide(failure, STANDING).act).toBe(act);

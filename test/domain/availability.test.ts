@@ -1,6 +1,11 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { answerQuestion, type CalendarReading, type WorkingHours } from '../../src/domain/availability.ts';
+import {
+  answerQuestion,
+  joinAnswers,
+  type CalendarReading,
+  type WorkingHours,
+} from '../../src/domain/availability.ts';
 import { fail, ok } from '../../src/domain/failure.ts';
 import type { Interval } from '../../src/domain/interval.ts';
 import { anyIntervals, CELLS, coveredCells, properInterval, SEEDED } from './calendars.ts';
@@ -112,5 +117,62 @@ describe('answering a question', () => {
       workingHours,
     );
     expect(answerQuestion(question, { calendars: [] }, AS_OF_MS)).not.toHaveProperty('workingHours');
+  });
+});
+
+describe('the answers of several connectors as one', () => {
+  const question = {
+    range: { startMs: Date.UTC(2026, 10, 23), endMs: Date.UTC(2026, 10, 24) },
+    timeZone: 'Europe/Berlin',
+  };
+  const answerOf = (hour: number, asOfMs: number) =>
+    answerQuestion(
+      question,
+      {
+        calendars: [
+          {
+            id: 'main',
+            busy: {
+              ok: true,
+              value: [{ startMs: Date.UTC(2026, 10, 23, hour), endMs: Date.UTC(2026, 10, 23, hour + 1) }],
+            },
+          },
+        ],
+      },
+      asOfMs,
+    );
+
+  it('is busy where any is, names each calendar with its connector, and is as old as the oldest', () => {
+    const joined = joinAnswers(
+      question,
+      [
+        { connectorId: 'a', answer: answerOf(9, Date.UTC(2026, 10, 22, 12)) },
+        { connectorId: 'b', answer: answerOf(8, Date.UTC(2026, 10, 22, 11)) },
+      ],
+      Date.UTC(2026, 10, 22, 13),
+    );
+    expect(joined).toEqual({
+      busy: [{ start: '2026-11-23T09:00:00+01:00', end: '2026-11-23T11:00:00+01:00' }],
+      calendars: [
+        { connectorId: 'a', id: 'main', status: 'ok' },
+        { connectorId: 'b', id: 'main', status: 'ok' },
+      ],
+      freshness: { source: 'live', asOf: '2026-11-22T12:00:00+01:00' },
+    });
+  });
+
+  it('says of a connector that did not answer that it is not known', () => {
+    const error = { code: 'reauth_required', message: 'gone' } as const;
+    const joined = joinAnswers(question, [{ connectorId: 'a', error }], Date.UTC(2026, 10, 22, 13));
+    expect(joined.calendars).toEqual([{ connectorId: 'a', id: 'a', status: 'unavailable', error }]);
+  });
+});
+
+describe('time that is held', () => {
+  it('is busy whatever the provider says, within the question', () => {
+    const range = { startMs: Date.UTC(2026, 10, 23, 9), endMs: Date.UTC(2026, 10, 23, 12) };
+    const held = [{ startMs: Date.UTC(2026, 10, 23, 8), endMs: Date.UTC(2026, 10, 23, 10) }];
+    const answer = answerQuestion({ range, timeZone: 'UTC' }, { calendars: [] }, 0, held);
+    expect(answer.busy).toEqual([{ start: '2026-11-23T09:00:00+00:00', end: '2026-11-23T10:00:00+00:00' }]);
   });
 });

@@ -16,7 +16,10 @@ const TOLD = {
   'grant-revoked': [{ kind: 'grant-revoked', detail: 'the word of the day' }, 'reauth_required', false],
   'consent-missing': [{ kind: 'consent-missing', scopes: ['one', 'two'] }, 'consent_missing', false],
   'not-found': [{ kind: 'not-found', what: 'calendar 7' }, 'not_found', false],
-  conflict: [{ kind: 'conflict', with: [] }, 'conflict', false],
+  conflict: [{ kind: 'conflict', with: [], timeZone: 'UTC' }, 'conflict', false],
+  'unknown-busy': [{ kind: 'unknown-busy', calendars: ['team'] }, 'provider_unavailable', false],
+  'hold-over': [{ kind: 'hold-over', state: 'expired' }, 'conflict', false],
+  mismatch: [{ kind: 'mismatch', what: 'hold 7' }, 'idempotency_mismatch', false],
   changed: [{ kind: 'changed', what: 'event 7' }, 'conflict', false],
   unsupported: [{ kind: 'unsupported', field: 'recurrence', detail: 'no' }, 'invalid_request', false],
   'cursor-expired': [{ kind: 'cursor-expired' }, 'provider_unavailable', true],
@@ -40,6 +43,9 @@ describe('describing a failure', () => {
       'A permission that this call needs was not granted.',
     );
     expect(say(TOLD['not-found'][0])).toContain('calendar 7');
+    expect(say(TOLD['unknown-busy'][0])).toContain('team');
+    expect(say(TOLD['hold-over'][0])).toContain('expired');
+    expect(say(TOLD.mismatch[0])).toContain('hold 7');
     expect(say(TOLD.rejected[0])).toContain('418 teapot');
     expect(say(TOLD.malformed[0])).toContain('items.3');
     expect(say(TOLD.misconfigured[0])).toBe('X is not set');

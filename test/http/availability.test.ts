@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { fail, type Failure, ok } from '../../src/domain/failure.ts';
 import { scriptActors } from '../actors.ts';
-import { migrateDatabase } from '../database.ts';
+import { freshId, migrateDatabase } from '../database.ts';
 import { addActiveConnector, NOW_MS, openHouse, readProblem } from './stage.ts';
 
 beforeAll(migrateDatabase);
@@ -75,5 +75,49 @@ describe('POST /v1/connectors/:id/availability', () => {
       throw new Error('the object was reset');
     });
     expect(await readProblem(await ask(QUESTION))).toMatchObject({ status: 503 });
+  });
+});
+
+describe('POST /v1/availability', () => {
+  it('asks each connector and answers as one; one that does not answer is unknown, not free', async () => {
+    const [a, b] = [await addActiveConnector(freshId('user')), await addActiveConnector(freshId('user'))];
+    const answer = {
+      busy: [{ start: '2026-11-23T10:00:00+00:00', end: '2026-11-23T11:00:00+00:00' }],
+      calendars: [{ id: 'main', status: 'ok' }],
+      freshness: { source: 'live', asOf: '2026-11-22T12:00:00+00:00' },
+    };
+    const { CONNECTOR } = scriptActors(({ connectorId }) =>
+      connectorId === a ? ok(answer) : fail({ kind: 'unavailable', ambiguous: false }),
+    );
+    const response = await openHouse({ CONNECTOR }).send('/v1/availability', {
+      json: { connectorIds: [a, b], ...QUESTION },
+    });
+    expect([response.status, await response.json()]).toMatchObject([
+      200,
+      {
+        busy: [{ start: '2026-11-23T11:00:00+01:00', end: '2026-11-23T12:00:00+01:00' }],
+        calendars: [
+          { connectorId: a, id: 'main', status: 'ok' },
+          { connectorId: b, id: b, status: 'unavailable', error: { code: 'provider_unavailable' } },
+        ],
+      },
+    ]);
+  });
+
+  it('refuses a question that names none, one twice, or one that is not there', async () => {
+    const { CONNECTOR, calls } = scriptActors();
+    const { send } = openHouse({ CONNECTOR });
+    const known = await addActiveConnector(freshId('user'));
+    for (const connectorIds of [[], [known, known], undefined]) {
+      const problem = await readProblem(
+        await send('/v1/availability', { json: { connectorIds, ...QUESTION } }),
+      );
+      expect(problem).toMatchObject({ status: 400, errors: [{ path: 'connectorIds' }] });
+    }
+    const stranger = await send('/v1/availability', {
+      json: { connectorIds: [known, freshId()], ...QUESTION },
+    });
+    expect(stranger.status).toBe(404);
+    expect(calls).toEqual([]);
   });
 });

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import * as z from 'zod';
 import { readBody } from '../../src/http/body.ts';
+import { problem } from '../../src/http/respond.ts';
 import { readProblem } from './stage.ts';
 
 const MEBIBYTE = 1024 * 1024;
@@ -17,7 +18,7 @@ function read(body: BodyInit | null, type: string | null = 'application/json') {
 async function refusalOf(...[body, type]: Parameters<typeof read>) {
   const refused = await read(body, type);
   if (refused.ok) throw new Error('was accepted');
-  return await readProblem(refused.response);
+  return await readProblem(problem(refused.problem));
 }
 
 /** A body whose length nobody knows beforehand, in chunks of 64 KiB; `drawn` tells how many were drawn. */

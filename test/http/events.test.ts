@@ -46,7 +46,7 @@ describe('POST …/events', () => {
   });
 
   it('answers 202 with the address of the task when it takes longer', async () => {
-    const { send, path } = await openWith('accepted', { state: 'running', attempts: 1 });
+    const { send, path } = await openWith('accepted', { id: 'slow', state: 'running', attempts: 1 });
     const response = await send(path, { json: MEETING, headers: { 'Idempotency-Key': 'slow' } });
     expect(response.status).toBe(202);
     expect(response.headers.get('Location')).toBe(`${path.replace(/events$/, 'tasks')}/slow`);

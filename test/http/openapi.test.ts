@@ -44,6 +44,7 @@ describe('the contract', () => {
       'get /v1/connectors/{id}',
       'get /v1/connectors/{id}/tasks/{taskId}',
       'patch /v1/connectors/{id}/events/{eventId}',
+      'post /v1/availability',
       'post /v1/connectors',
       'post /v1/connectors/{id}/availability',
       'post /v1/connectors/{id}/events',

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { type ErrorCode, errorCodeSchema, type Failure } from '../../src/domain/failure.ts';
-import { failureProblem, json, page, problem, redirect } from '../../src/http/respond.ts';
-import { NOW_MS, readPage, readProblem, readRedirect } from './stage.ts';
+import { type ErrorCode, errorCodeSchema } from '../../src/domain/failure.ts';
+import { answer, json, page, problem, redirect } from '../../src/http/respond.ts';
+import { readPage, readProblem, readRedirect } from './stage.ts';
 
 const STATUS: Record<ErrorCode, number> = {
   invalid_request: 400,
@@ -20,7 +20,7 @@ const STATUS: Record<ErrorCode, number> = {
 
 describe('a problem', () => {
   it.each(errorCodeSchema.options)('has its status, a title and no more than it should: %s', async (code) => {
-    const response = problem(code, 'Some "detail"\r\n<b>');
+    const response = problem({ code, detail: 'Some "detail"\r\n<b>' });
     expect(response.status).toBe(STATUS[code]);
     expect(response.headers.get('Cache-Control')).toBe('no-store');
     const body = await readProblem(response);
@@ -35,48 +35,28 @@ describe('a problem', () => {
 
   it('carries the fields that are wrong, and headers', async () => {
     const errors = [{ path: 'a.b', message: 'is wrong' }];
-    const response = problem('invalid_request', 'x', { errors, headers: { 'X-More': '1' } });
+    const response = problem({ code: 'invalid_request', detail: 'x', errors }, { 'X-More': '1' });
     expect(response.headers.get('X-More')).toBe('1');
     expect((await readProblem(response)).errors).toEqual(errors);
   });
 });
 
-describe('the problem that a failure is', () => {
-  const retryAfter = (failure: Failure) => failureProblem(failure, NOW_MS).headers.get('Retry-After');
-
-  it('asks to wait as long as the provider does, in whole seconds, never less and never none', () => {
-    const throttled = (ms: number): Failure => ({ kind: 'throttled', scope: 'user', retryAtMs: NOW_MS + ms });
-    expect(retryAfter(throttled(30_000))).toBe('30');
-    expect(retryAfter(throttled(30_001))).toBe('31');
-    expect(retryAfter(throttled(0))).toBe('1');
-    expect(retryAfter(throttled(-60_000))).toBe('1');
-  });
-
-  it('asks to wait a little when the provider named no time', () => {
-    expect(retryAfter({ kind: 'throttled', scope: 'app' })).toBe('5');
-    expect(retryAfter({ kind: 'unavailable', ambiguous: false })).toBe('5');
-    expect(retryAfter({ kind: 'malformed', at: 'x' })).toBe('5');
-  });
-
-  it('asks nobody to wait when waiting does not help', () => {
-    expect(retryAfter({ kind: 'not-found', what: 'x' })).toBeNull();
-    expect(retryAfter({ kind: 'grant-revoked', detail: 'x' })).toBeNull();
-    expect(retryAfter({ kind: 'misconfigured', detail: 'x' })).toBeNull();
+describe('an answer', () => {
+  it('is the value, or the problem, which tells how long to wait in a header', async () => {
+    const answered = answer({ ok: true, value: { a: 1 } }, 201);
+    expect([answered.status, await answered.json()]).toEqual([201, { a: 1 }]);
+    const refused = answer({
+      ok: false,
+      problem: { code: 'rate_limited', detail: 'later', retryAfterSeconds: 7 },
+    });
+    expect(refused.headers.get('Retry-After')).toBe('7');
+    expect(Object.keys(await readProblem(refused))).toEqual(['type', 'title', 'status', 'code', 'detail']);
   });
 
   it('lists what a conflict is with', async () => {
-    const taken = [{ startMs: Date.UTC(2031, 4, 5, 9), endMs: Date.UTC(2031, 4, 5, 10) }];
-    const body = await readProblem(failureProblem({ kind: 'conflict', with: taken }, NOW_MS));
-    expect(body).toMatchObject({
-      status: 409,
-      code: 'conflict',
-      conflicts: [{ start: '2031-05-05T09:00:00+00:00', end: '2031-05-05T10:00:00+00:00' }],
-    });
-  });
-
-  it('tells no claims challenge', async () => {
-    const response = failureProblem({ kind: 'token-rejected', claims: '{"canary":1}' }, NOW_MS);
-    expect(await response.text()).not.toContain('canary');
+    const conflicts = [{ start: '2031-05-05T09:00:00+00:00', end: '2031-05-05T10:00:00+00:00' }];
+    const refused = answer({ ok: false, problem: { code: 'conflict', detail: 'taken', conflicts } });
+    expect(await readProblem(refused)).toMatchObject({ status: 409, code: 'conflict', conflicts });
   });
 });
 

@@ -12,7 +12,7 @@ const QUESTION = { timeMin: '2026-11-23T09:00:00Z', timeMax: '2026-11-23T17:00:0
 it('an unknown connector is a 404 everywhere, and real Durable Objects show that none is made', async () => {
   const { send } = openHouse();
   const before = await listDurableObjectIds(env.CONNECTOR);
-  for (const id of [freshId(), '../x', '%2e%2e', 'x'.repeat(5000), '%00', '"<script>"', '%ff']) {
+  for (const id of [freshId(), '../x', '%2e%2e%2f', 'x'.repeat(5000), '%00', '"<script>"', '%ff']) {
     const path = `/v1/connectors/${id.includes('%') ? id : encodeURIComponent(id)}`;
     for (const response of [
       await send(path),

@@ -2,7 +2,7 @@ import type { Config } from '../config.ts';
 import type { RandomBytes } from '../crypto/keyring.ts';
 import type { RecordEvent } from '../metrics.ts';
 
-/** What every handler is given besides the request. */
+/** What every operation is given besides what is asked. */
 export interface Context {
   env: Env;
   config: Config;

@@ -1,0 +1,50 @@
+import { actorOf } from '../connector/stub.ts';
+import { type AvailabilityAnswer, type AvailabilityQuestion, joinAnswers } from '../domain/availability.ts';
+import { describeFailure, ok } from '../domain/failure.ts';
+import type { Context } from './context.ts';
+import { refuseUnknown } from './known.ts';
+import { failed, type Result } from './result.ts';
+
+/** When is this account busy? */
+export async function checkAvailability(
+  connectorId: string,
+  question: AvailabilityQuestion,
+  context: Pick<Context, 'env' | 'now'>,
+): Promise<Result<AvailabilityAnswer>> {
+  const unknown = await refuseUnknown([connectorId], context);
+  if (unknown !== undefined) return unknown;
+  const answer = await actorOf(context.env, connectorId).availability(question);
+  return answer.ok ? answer : failed(answer.failure, context.now());
+}
+
+/**
+ * When is the person behind these connectors busy, whichever calendar keeps them so? A connector that
+ * cannot be read is in the answer as an `unavailable` calendar of its name, like any other that is unknown.
+ */
+export async function checkAvailabilityOfAll(
+  connectorIds: readonly string[],
+  question: AvailabilityQuestion,
+  context: Pick<Context, 'env' | 'now'>,
+): Promise<Result<AvailabilityAnswer & { calendars: { connectorId: string }[] }>> {
+  const unknown = await refuseUnknown(connectorIds, context);
+  if (unknown !== undefined) return unknown;
+  const startedAtMs = context.now();
+  const answers = await Promise.all(
+    connectorIds.map(async (connectorId) => {
+      const answer = await askOne(connectorId, question, context);
+      if (answer.ok) return { connectorId, answer: answer.value };
+      const { code, message } = describeFailure(answer.failure);
+      return { connectorId, error: { code, message } };
+    }),
+  );
+  return ok(joinAnswers(question, answers, startedAtMs));
+}
+
+/** An actor that cannot even be reached leaves its connector unknown; it does not fail the others. */
+async function askOne(connectorId: string, question: AvailabilityQuestion, { env }: Pick<Context, 'env'>) {
+  try {
+    return await actorOf(env, connectorId).availability(question);
+  } catch {
+    return { ok: false, failure: { kind: 'unavailable', ambiguous: false } } as const;
+  }
+}
