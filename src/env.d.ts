@@ -4,6 +4,7 @@ declare namespace Cloudflare {
     DB: D1Database;
     KV_OAUTH: KVNamespace;
     CONNECTOR: DurableObjectNamespace<import('./connector/connector-do.ts').ConnectorDO>;
+    HOLD_GROUP: DurableObjectNamespace<import('./hold-group/hold-group-do.ts').HoldGroupDO>;
     Q_TASKS: Queue;
     Q_NOTIFY: Queue<import('./domain/notice.ts').Notice>;
   }

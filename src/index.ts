@@ -6,6 +6,7 @@ import { consumeTasks } from './queue-consumer.ts';
 import { sweep } from './scheduled.ts';
 
 export { ConnectorDO } from './connector/connector-do.ts';
+export { HoldGroupDO } from './hold-group/hold-group-do.ts';
 
 const now = () => Date.now();
 const randomBytes = (length: number) => crypto.getRandomValues(new Uint8Array(length));

@@ -1,6 +1,7 @@
 import type { Config } from '../config.ts';
 import type { AvailabilityAnswer, AvailabilityQuestion } from '../domain/availability.ts';
 import { describeFailure, fail, ok, type Outcome } from '../domain/failure.ts';
+import { placeHoldRequestSchema } from '../domain/hold.ts';
 import type { Notice } from '../domain/notice.ts';
 import type { CalendarTask, TaskReport } from '../domain/task.ts';
 import { describeThrown, type RecordEvent } from '../metrics.ts';
@@ -14,6 +15,7 @@ import { Drain } from './drain.ts';
 import { Erasure } from './erasure.ts';
 import { CONNECTION, type Identity, LAST_USE, readFact, writeFact } from './facts.ts';
 import { Gate } from './gate.ts';
+import { Holds } from './holds.ts';
 import { inTime } from './in-time.ts';
 import { type Acceptance, Ledger, type LedgerTask, type TaskEnd } from './ledger.ts';
 import { Notices } from './notices.ts';
@@ -71,6 +73,7 @@ export class Actor {
   readonly #availability: Availability;
   readonly #connection: Connection;
   readonly #drain: Drain;
+  readonly #holds: Holds;
   readonly #erasure: Erasure;
   /** Connecting and erasing take turns: neither sees the other half done. */
   readonly #lifecycle = new Sequence();
@@ -117,14 +120,41 @@ export class Actor {
     });
     const obstacle = () => this.#connection.obstacle();
     this.#account = new Account({ tokens, gate, send, now, obstacle });
-    this.#availability = new Availability({ account: this.#account, provider, now });
     this.#connection = new Connection({ ...shared, agenda, ledger, tokens, publication, notices, provider });
+    this.#holds = new Holds({
+      ...shared,
+      agenda,
+      notices,
+      account: this.#account,
+      provider,
+      onError,
+      obstacle,
+      onFailure: (failure) => this.#connection.notice(failure),
+      openPlaces: (holdId) =>
+        ledger.open().flatMap(({ id, type, payload }) => {
+          const isOf =
+            type === 'place-hold' && placeHoldRequestSchema.parse(payload).request.holdId === holdId;
+          return isOf ? [id] : [];
+        }),
+      rearm: () => this.#rearm(),
+    });
+    this.#availability = new Availability({
+      account: this.#account,
+      provider,
+      held: (question) => this.#holds.taken(question),
+      now,
+    });
     const runs = new TaskRuns({
       connectorId,
       provider,
       account: this.#account,
       availability: this.#availability,
-      beginDisconnect: () => this.#lifecycle.run(() => this.#erasure.begin()),
+      holds: this.#holds,
+      beginDisconnect: () =>
+        this.#lifecycle.run(async () => {
+          await this.#holds.releaseAll();
+          return await this.#erasure.begin();
+        }),
     });
     this.#drain = new Drain({
       ...shared,
@@ -220,6 +250,7 @@ export class Actor {
       this.#wiped ? undefined : await this.#connection.connect(request),
     );
     if (result === undefined) return undefined;
+    this.#holds.wake();
     this.#drain.start();
     await this.#arm();
     return result;
@@ -240,6 +271,7 @@ export class Actor {
   async disconnect(): Promise<Outcome<void>> {
     const begun = await this.#lifecycle.run(async () => {
       if (this.#wiped) return ok(undefined);
+      await this.#holds.releaseAll();
       const closed = await this.#erasure.begin();
       if (closed.ok) await this.#erasure.proceed();
       return closed;
@@ -281,6 +313,9 @@ export class Actor {
         return;
       case 'send-notices':
         return await this.#notices.flush();
+      case 'holds':
+        this.#holds.sweep();
+        return;
     }
   }
 
@@ -301,6 +336,8 @@ export class Actor {
 
   async #taskEnded(task: Pick<LedgerTask, 'id' | 'type'>, state: 'done' | 'failed'): Promise<void> {
     this.#availability.forget(task.id);
+    // Before anything is awaited: the end of a task and what it means for its hold are stored together.
+    if (state === 'failed') this.#holds.settle(task.id);
     if (task.type === 'disconnect' && state === 'done') await this.#erase();
   }
 

@@ -5,6 +5,7 @@ import {
   type BusyReport,
 } from '../domain/availability.ts';
 import { describeFailure, fail, ok, type Outcome } from '../domain/failure.ts';
+import type { Interval } from '../domain/interval.ts';
 import type { Provider } from '../providers/provider.ts';
 import type { Account } from './account.ts';
 import type { Lane } from './gate.ts';
@@ -19,10 +20,12 @@ const LEARNT_KEPT_MS = 5 * 60 * 1000;
 export interface AvailabilityOptions {
   account: Account;
   provider: Provider;
+  /** What live holds take of a question's range. */
+  held: (question: AvailabilityQuestion) => Interval[];
   now: () => number;
 }
 
-/** Answers when the account is busy, by asking the provider now. */
+/** Answers when the account is busy: by asking the provider now, and by what is held. */
 export class Availability {
   readonly #options: AvailabilityOptions;
   /** What a task's earlier runs have learnt: a retry asks only for the calendars that are missing. */
@@ -37,7 +40,7 @@ export class Availability {
     // The instant before the first call: what happened while the provider was read is not in the answer.
     const asOfMs = this.#options.now();
     const report = await this.#read(question, 'interactive');
-    return report.ok ? ok(answerQuestion(question, report.value, asOfMs)) : report;
+    return report.ok ? ok(this.#tell(question, report.value, asOfMs)) : report;
   }
 
   /** The answer for a task in its `run`th run: fails while a calendar is missing that may yet be read. */
@@ -61,7 +64,12 @@ export class Availability {
       this.#learnt.set(taskId, { report, asOfMs });
       return fail(gap.busy.failure);
     }
-    return ok(answerQuestion(question, report, asOfMs));
+    return ok(this.#tell(question, report, asOfMs));
+  }
+
+  /** Holds are read last: one that was placed while the provider was read counts. */
+  #tell(question: AvailabilityQuestion, report: BusyReport, asOfMs: number): AvailabilityAnswer {
+    return answerQuestion(question, report, asOfMs, this.#options.held(question));
   }
 
   #recall(taskId: string) {

@@ -58,12 +58,13 @@ export type Acceptance = 'accepted' | 'repeat' | 'mismatch';
  */
 export class Ledger {
   readonly #store: Store;
+  #latestMs: number | undefined;
 
   constructor(store: Store) {
     this.#store = store;
   }
 
-  /** Writes a task, due at once: one row. */
+  /** Writes a task, due at once: one row. Those of one instant keep the order they came in. */
   accept(task: CalendarTask & { id: string }, nowMs: number): Acceptance {
     const payload = canonicalJson(task.payload);
     const known = this.#find(task.id);
@@ -78,9 +79,17 @@ export class Ledger {
       payload,
       nowMs,
       Math.min(task.deadlineMs ?? longest, longest),
-      nowMs,
+      this.#nextPlace(nowMs),
     );
     return 'accepted';
+  }
+
+  /** The instant under which a task that comes now is listed: later than that of any before it. */
+  #nextPlace(nowMs: number): number {
+    this.#latestMs ??=
+      nextSchema.parse(this.#store.query('SELECT MAX(created_at) AS next FROM task'))[0].next ?? 0;
+    this.#latestMs = Math.max(nowMs, this.#latestMs + 1);
+    return this.#latestMs;
   }
 
   /** At most `most` tasks of a kind to run now, oldest first: due ones, and parked ones whose deadline has come. */
@@ -165,10 +174,10 @@ export class Ledger {
   }
 
   /** Every task that has not ended. */
-  open(): { id: string; type: TaskType }[] {
+  open(): { id: string; type: TaskType; payload: unknown }[] {
     return rowsSchema
       .parse(this.#store.query(`SELECT * FROM task WHERE state IN ('accepted', 'parked')`))
-      .map(({ id, type }) => ({ id, type }));
+      .map(({ id, type, payload }) => ({ id, type, payload: parseJson(payload) }));
   }
 
   /** Ended tasks whose notice has not been handed over, with how they ended. */

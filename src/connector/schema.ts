@@ -9,6 +9,9 @@ import type { Store } from './store.ts';
  * - `task`: the ledger
  * - `duty`: the agenda
  * - `notice`: notices of the connector that wait to be sent
+ * - `hold`: holds, until a day after they are over
+ * - `leftover`: events of holds that are over, until they are gone from the calendar
+ * - `overtaken`: tasks that were to place a hold which has been cancelled meanwhile
  */
 const VERSIONS = [
   [
@@ -28,6 +31,33 @@ const VERSIONS = [
      ) WITHOUT ROWID`,
     `CREATE TABLE duty (name TEXT PRIMARY KEY, due_at INTEGER NOT NULL) WITHOUT ROWID`,
     `CREATE TABLE notice (seq INTEGER PRIMARY KEY, body TEXT NOT NULL)`,
+  ],
+  [
+    `CREATE TABLE hold (
+       hold_id TEXT PRIMARY KEY,
+       state TEXT NOT NULL,
+       task_id TEXT,
+       key TEXT,
+       start_at INTEGER,
+       end_at INTEGER,
+       time_zone TEXT,
+       calendar_id TEXT,
+       event_id TEXT,
+       event TEXT,
+       expires_at INTEGER NOT NULL,
+       ended_at INTEGER
+     ) WITHOUT ROWID`,
+    `CREATE TABLE leftover (
+       key TEXT PRIMARY KEY,
+       calendar_id TEXT,
+       event_id TEXT,
+       notify TEXT NOT NULL,
+       start_at INTEGER NOT NULL,
+       end_at INTEGER NOT NULL,
+       attempts INTEGER NOT NULL,
+       due_at INTEGER NOT NULL
+     ) WITHOUT ROWID`,
+    `CREATE TABLE overtaken (task_id TEXT PRIMARY KEY, at INTEGER NOT NULL) WITHOUT ROWID`,
   ],
 ];
 

@@ -5,11 +5,13 @@ import {
   updateEventRequestSchema,
 } from '../domain/event.ts';
 import { ok, type Outcome } from '../domain/failure.ts';
+import { cancelHoldRequestSchema, confirmHoldRequestSchema, placeHoldRequestSchema } from '../domain/hold.ts';
 import type { Provider } from '../providers/provider.ts';
 import type { Account } from './account.ts';
 import type { Availability } from './availability.ts';
 import { creationKeyOf } from './creation.ts';
 import type { RunMode } from './drain.ts';
+import type { Holds } from './holds.ts';
 import type { LedgerTask } from './ledger.ts';
 
 /** What carrying tasks out is made of. */
@@ -18,6 +20,7 @@ export interface TaskRunsOptions {
   provider: Provider;
   account: Account;
   availability: Availability;
+  holds: Holds;
   /** Closes the connection; what remains to be done for a disconnect follows when its task has ended. */
   beginDisconnect: () => Promise<Outcome<void>>;
 }
@@ -32,7 +35,7 @@ export class TaskRuns {
 
   /** Runs a task once; the result is what its caller is told. */
   async run(task: LedgerTask, { isRepeat, isAwaited }: RunMode): Promise<Outcome<object>> {
-    const { connectorId, provider, account, availability, beginDisconnect } = this.#options;
+    const { connectorId, provider, account, availability, holds, beginDisconnect } = this.#options;
     const lane = isAwaited ? 'interactive' : 'background';
     switch (task.type) {
       case 'refresh-token': {
@@ -58,6 +61,18 @@ export class TaskRuns {
         const { eventId } = cancellation;
         const cancelled = await account.use(lane, (access) => provider.cancelEvent(cancellation, access));
         return cancelled.ok ? ok({ eventId, status: 'cancelled' }) : cancelled;
+      }
+      case 'place-hold': {
+        const { request } = placeHoldRequestSchema.parse(task.payload);
+        return await holds.place(request, task.id, lane);
+      }
+      case 'cancel-hold': {
+        const { holdId } = cancelHoldRequestSchema.parse(task.payload);
+        return await holds.cancel(holdId, lane);
+      }
+      case 'confirm-hold': {
+        const { confirmation } = confirmHoldRequestSchema.parse(task.payload);
+        return await holds.confirm(confirmation, task.id, lane);
       }
       case 'disconnect': {
         const begun = await beginDisconnect();

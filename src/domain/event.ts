@@ -30,6 +30,8 @@ export interface EventDraft {
   notify: 'all' | 'none';
   /** Whether the provider is asked for a video conference (Google Meet, Microsoft Teams). */
   conference: boolean;
+  /** The hold that the event is: tentative, private, and marked with this id so that it can be found. */
+  holdId?: string;
 }
 
 /** What is to change in an event: a field that is absent stays as it is. */
@@ -44,6 +46,10 @@ export interface EventChange {
   notify: 'all' | 'none';
   /** The version that the caller has seen: a change of any other is a conflict. */
   etag?: string;
+  /** The zone in which its times are told, where the provider does not keep that of the event. */
+  timeZone?: string;
+  /** The event is a hold and becomes what it was held for. One that has become so already is left as it is. */
+  confirms?: boolean;
 }
 
 /** An event to cancel. */
@@ -53,18 +59,19 @@ export interface EventCancellation {
   notify: 'all' | 'none';
 }
 
+export const eventRecordSchema = z.object({
+  eventId: z.string(),
+  calendarId: z.string(),
+  iCalUid: z.string(),
+  etag: z.string(),
+  webLink: z.exactOptional(z.string()),
+  conferenceLink: z.exactOptional(z.string()),
+  start: z.string(),
+  end: z.string(),
+  status: z.enum(['confirmed', 'tentative', 'cancelled']),
+});
 /** An event as a provider holds it, and as callers are told of it. `start` and `end`: RFC 3339, or dates when all-day. */
-export interface EventRecord {
-  eventId: string;
-  calendarId: string;
-  iCalUid: string;
-  etag: string;
-  webLink?: string;
-  conferenceLink?: string;
-  start: string;
-  end: string;
-  status: 'confirmed' | 'tentative' | 'cancelled';
-}
+export type EventRecord = z.infer<typeof eventRecordSchema>;
 
 /** How an event's times are told: an instant with the offset of the zone, a date as it is. */
 export function presentTime(time: EventTime): { start: string; end: string } {
@@ -74,7 +81,7 @@ export function presentTime(time: EventTime): { start: string; end: string } {
 }
 
 /** One line of text: control characters could become headers or calendar lines of somebody's making. */
-function line(longest: number) {
+export function line(longest: number) {
   return z
     .string()
     .max(longest, `must have at most ${longest} characters`)
@@ -82,18 +89,19 @@ function line(longest: number) {
 }
 
 const MOST_ATTENDEES = 200;
-const summarySchema = line(1_024).min(1, 'must not be empty');
-const descriptionSchema = z
+// What callers may write of an event.
+export const summarySchema = line(1_024).min(1, 'must not be empty');
+export const descriptionSchema = z
   .string()
   .max(8_192, 'must have at most 8192 characters')
   .regex(/^[^\p{Cc}]*(?:[\n\t][^\p{Cc}]*)*$/u, 'must hold no control character but line feed and tab');
-const locationSchema = line(1_024);
-const attendeesSchema = z
+export const locationSchema = line(1_024);
+export const attendeesSchema = z
   .array(z.strictObject({ email: z.email('must be a mail address').max(320) }))
   .max(MOST_ATTENDEES, `must name at most ${MOST_ATTENDEES} people`)
   .transform((attendees) => [...new Set(attendees.map(({ email }) => email))]);
-const idSchema = line(1_024).min(1, 'must not be empty');
-const notifySchema = z.enum(['all', 'none']);
+export const idSchema = line(1_024).min(1, 'must not be empty');
+export const notifySchema = z.enum(['all', 'none']);
 const recurrenceSchema = z
   .array(
     z
@@ -108,7 +116,7 @@ const recurrenceSchema = z
   );
 
 /** Reads `start`, `end` and `timeZone`; every problem names its field. Two dates make an all-day event. */
-function readTime(
+export function readTime(
   wire: { start: string; end: string; timeZone: string },
   context: z.core.$RefinementCtx,
 ): EventTime | undefined {
@@ -133,7 +141,8 @@ function readTime(
   return { kind: 'timed', startMs, endMs, timeZone };
 }
 
-const timeFields = { start: z.string(), end: z.string(), timeZone: timeZoneSchema };
+/** When something is, as it is asked for. */
+export const timeFields = { start: z.string(), end: z.string(), timeZone: timeZoneSchema };
 
 /** The specification's CreateEventRequest, and beyond it recurrence, calendar, silence and conference. */
 export const createEventRequestSchema = z

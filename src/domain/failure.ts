@@ -71,7 +71,12 @@ export const errorCodeSchema = z.enum([
 export type ErrorCode = z.infer<typeof errorCodeSchema>;
 
 /** A part of the asked time that is taken, RFC 3339. */
-export const conflictSchema = z.object({ start: z.string(), end: z.string() });
+export const conflictSchema = z.object({
+  start: z.string(),
+  end: z.string(),
+  /** Whose time it is, where several were asked for. */
+  connectorId: z.exactOptional(z.string()),
+});
 export type Conflict = z.infer<typeof conflictSchema>;
 
 /** An error as tasks and notices carry it. `retryable`: the same request may succeed later without anyone acting. */

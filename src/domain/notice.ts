@@ -8,6 +8,7 @@ export interface Notice {
     | 'connector-connected'
     | 'connector-needs-reauth'
     | 'connector-disconnected'
+    | 'hold-expired'
     | 'operator-alert';
   connectorId: string;
   at: string;

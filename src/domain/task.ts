@@ -3,6 +3,7 @@ import { availabilityRequestSchema } from './availability.ts';
 import { cancelEventRequestSchema, createEventRequestSchema, updateEventRequestSchema } from './event.ts';
 import { connectorIdSchema } from './connector.ts';
 import type { TaskError } from './failure.ts';
+import { cancelHoldRequestSchema, confirmHoldRequestSchema, placeHoldRequestSchema } from './hold.ts';
 import { listFieldErrors } from './field-error.ts';
 import { parseInstant } from './time-zone.ts';
 
@@ -13,12 +14,22 @@ export const taskTypeSchema = z.enum([
   'create-event',
   'update-event',
   'cancel-event',
+  'place-hold',
+  'cancel-hold',
+  'confirm-hold',
   'disconnect',
 ]);
 export type TaskType = z.infer<typeof taskTypeSchema>;
 
 /** The task types that change the account's calendars: a connector carries them out one at a time. */
-export const WRITING_TASKS: readonly TaskType[] = ['create-event', 'update-event', 'cancel-event'];
+export const WRITING_TASKS: readonly TaskType[] = [
+  'create-event',
+  'update-event',
+  'cancel-event',
+  'place-hold',
+  'cancel-hold',
+  'confirm-hold',
+];
 
 /** A caller-chosen task id. */
 export const taskIdSchema = z
@@ -36,6 +47,9 @@ const PAYLOAD_SCHEMAS = {
   'create-event': createEventRequestSchema,
   'update-event': updateEventRequestSchema,
   'cancel-event': cancelEventRequestSchema,
+  'place-hold': placeHoldRequestSchema,
+  'cancel-hold': cancelHoldRequestSchema,
+  'confirm-hold': confirmHoldRequestSchema,
   disconnect: noPayloadSchema,
 } satisfies Record<TaskType, z.ZodType<{ connectorId?: string | undefined }>>;
 

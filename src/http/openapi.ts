@@ -11,8 +11,15 @@ import {
   connectRequestSchema,
   providerNameSchema,
 } from '../domain/connector.ts';
-import { createEventRequestSchema, eventChangeBodySchema, type EventRecord } from '../domain/event.ts';
+import { createEventRequestSchema, eventChangeBodySchema, eventRecordSchema } from '../domain/event.ts';
 import { conflictSchema, errorCodeSchema, taskErrorSchema } from '../domain/failure.ts';
+import {
+  confirmationBodySchema,
+  groupHoldRecordSchema,
+  groupHoldRequestSchema,
+  holdRecordSchema,
+  placeHoldRequestSchema,
+} from '../domain/hold.ts';
 import { calendarTaskSchema, type TaskReport, taskTypeSchema } from '../domain/task.ts';
 
 const connectorSchema = z.object({
@@ -56,18 +63,6 @@ const taskSchema = z.object({
   error: z.exactOptional(taskErrorSchema),
 }) satisfies z.ZodType<TaskReport>;
 
-const eventSchema = z.object({
-  eventId: z.string(),
-  calendarId: z.string(),
-  iCalUid: z.string(),
-  etag: z.string(),
-  webLink: z.exactOptional(z.string()),
-  conferenceLink: z.exactOptional(z.string()),
-  start: z.string(),
-  end: z.string(),
-  status: z.enum(['confirmed', 'tentative', 'cancelled']),
-}) satisfies z.ZodType<EventRecord>;
-
 const startedSchema = z.object({
   connectorId: z.string(),
   status: connectorStatusSchema,
@@ -83,6 +78,7 @@ export function describeApi(publicBaseUrl: string): object {
     required: false,
   };
   const eventId = parameter('eventId', 'path', 'The event.');
+  const holdId = parameter('holdId', 'path', 'The hold, by the id its caller gave it.');
   const ifMatch = {
     ...parameter('If-Match', 'header', 'The version that the caller has seen: any other is a conflict.'),
     required: false,
@@ -156,14 +152,14 @@ export function describeApi(publicBaseUrl: string): object {
           parameters: [connectorId, idempotencyKey],
           body: createEventRequestSchema,
           success: 201,
-          answer: eventSchema,
+          answer: eventRecordSchema,
         }),
       },
       '/v1/connectors/{id}/events/{eventId}': {
         patch: operation('Change an event', {
           parameters: [connectorId, eventId, idempotencyKey, ifMatch],
           body: eventChangeBodySchema,
-          answer: eventSchema,
+          answer: eventRecordSchema,
         }),
         delete: operation('Cancel an event', {
           parameters: [
@@ -174,6 +170,51 @@ export function describeApi(publicBaseUrl: string): object {
             { ...parameter('notify', 'query', 'all (default) or none.'), required: false },
           ],
           answer: z.object({ eventId: z.string(), status: z.literal('cancelled') }),
+        }),
+      },
+      '/v1/connectors/{id}/holds': {
+        post: operation('Hold a time (202 with its task when it takes longer, 200 for a repeat)', {
+          parameters: [connectorId, idempotencyKey],
+          body: placeHoldRequestSchema,
+          success: 201,
+          answer: holdRecordSchema,
+        }),
+      },
+      '/v1/connectors/{id}/holds/{holdId}': {
+        delete: operation('Let a hold go, also one that has yet to come', {
+          parameters: [connectorId, holdId, idempotencyKey],
+          answer: holdRecordSchema,
+        }),
+      },
+      '/v1/connectors/{id}/holds/{holdId}/confirm': {
+        post: operation('Turn a hold into the event', {
+          parameters: [connectorId, holdId, idempotencyKey],
+          body: confirmationBodySchema,
+          answer: holdRecordSchema,
+        }),
+      },
+      '/v1/holds': {
+        post: operation('Hold one time on several connectors, all or nothing (202 while it goes on)', {
+          body: groupHoldRequestSchema,
+          success: 201,
+          answer: groupHoldRecordSchema,
+        }),
+      },
+      '/v1/holds/{holdId}': {
+        get: operation('How a hold over several connectors stands', {
+          parameters: [holdId],
+          answer: groupHoldRecordSchema,
+        }),
+        delete: operation('Let it go on every connector', {
+          parameters: [holdId],
+          answer: groupHoldRecordSchema,
+        }),
+      },
+      '/v1/holds/{holdId}/confirm': {
+        post: operation('Turn it into the event on every connector', {
+          parameters: [holdId],
+          body: confirmationBodySchema,
+          answer: groupHoldRecordSchema,
         }),
       },
       '/v1/connectors/{id}/tasks/{taskId}': {

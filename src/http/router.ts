@@ -8,13 +8,22 @@ import { authenticate } from './authenticate.ts';
 import { showAvailability, showAvailabilityOfAll } from './availability.ts';
 import { createConnector, deleteConnector, listConnectorsOf, showConnector } from './connectors.ts';
 import { cancelEvent, createEvent, updateEvent } from './events.ts';
+import {
+  cancelHold,
+  cancelHoldOnAll,
+  confirmHold,
+  confirmHoldOnAll,
+  placeHold,
+  placeHoldOnAll,
+  showHoldOnAll,
+} from './holds.ts';
 import { completeSignIn, startSignIn } from './oauth.ts';
 import { describeApi } from './openapi.ts';
 import { json, page, problem } from './respond.ts';
 import { getTask, submitTasks } from './tasks.ts';
 
 interface Routed extends Request {
-  params: Record<'id' | 'taskId' | 'eventId' | 'provider', string>;
+  params: Record<'id' | 'taskId' | 'eventId' | 'holdId' | 'provider', string>;
 }
 
 const router = Router<Routed & IRequest, [Context]>();
@@ -36,6 +45,19 @@ router.patch('/v1/connectors/:id/events/:eventId', (request, context) =>
 );
 router.delete('/v1/connectors/:id/events/:eventId', (request, context) =>
   cancelEvent(request, request.params, context),
+);
+router.post('/v1/connectors/:id/holds', (request, context) => placeHold(request, request.params.id, context));
+router.delete('/v1/connectors/:id/holds/:holdId', (request, context) =>
+  cancelHold(request, request.params, context),
+);
+router.post('/v1/connectors/:id/holds/:holdId/confirm', (request, context) =>
+  confirmHold(request, request.params, context),
+);
+router.post('/v1/holds', placeHoldOnAll);
+router.get('/v1/holds/:holdId', ({ params }, context) => showHoldOnAll(params.holdId, context));
+router.delete('/v1/holds/:holdId', ({ params }, context) => cancelHoldOnAll(params.holdId, context));
+router.post('/v1/holds/:holdId/confirm', (request, context) =>
+  confirmHoldOnAll(request, request.params.holdId, context),
 );
 router.get('/v1/connectors/:id/tasks/:taskId', ({ params }, context) =>
   getTask(params.id, params.taskId, context),

@@ -126,6 +126,13 @@ export interface Creation {
   isRepeat: boolean;
 }
 
+/** What is to go: the event that a creation of `key` made, or may have made, on a calendar. */
+export interface CreatedRemoval {
+  key: string;
+  calendarId?: string;
+  notify: 'all' | 'none';
+}
+
 /** One calendar provider. A new provider is a new folder that implements this, and a line in `index.ts`. */
 export interface Provider {
   readonly name: ProviderName;
@@ -151,4 +158,6 @@ export interface Provider {
   updateEvent(change: EventChange, access: Access): Promise<Outcome<EventRecord>>;
   /** Cancels an event, or one occurrence by its own id. Success when it is gone already. */
   cancelEvent(cancellation: EventCancellation, access: Access): Promise<Outcome<void>>;
+  /** Takes away what a creation of this key has made, if it was ever made. */
+  removeCreated(removal: CreatedRemoval, access: Access): Promise<Outcome<void>>;
 }

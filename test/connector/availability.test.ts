@@ -47,7 +47,12 @@ function withAvailability(
       const ids = calendars ?? [...readings.keys()];
       return Promise.resolve(ok({ calendars: ids.map((id) => ({ id, busy: readings.get(id) ?? DARK })) }));
     };
-    await body(new Availability({ account, provider, now: clock.now }), readings, asked, world);
+    await body(
+      new Availability({ account, provider, held: () => [], now: clock.now }),
+      readings,
+      asked,
+      world,
+    );
   });
 }
 

@@ -264,7 +264,7 @@ describe('the drain', () => {
       await settle();
       parts.drain.start();
       await settle();
-      expect(runs).toEqual(['bug', 'good']);
+      expect(runs).toEqual(['good', 'bug']);
       expect(sent).toEqual([]);
       expect(parts.dump()).toBe(before);
     }));

@@ -65,15 +65,23 @@ describe('taking a task on', () => {
 describe('what is due', () => {
   it('comes oldest first, no more than asked for, and without what runs', () =>
     withParts(({ ledger }) => {
-      ledger.accept(taskOf('young'), START_MS + 2);
       ledger.accept(taskOf('old'), START_MS);
       ledger.accept(taskOf('middle'), START_MS + 1);
+      ledger.accept(taskOf('young'), START_MS + 2);
       const later = START_MS + 10;
       expect(dueIds(ledger, later)).toEqual(['old', 'middle', 'young']);
       expect(dueIds(ledger, later, new Set(['old']), 1)).toEqual(['middle']);
       expect(dueIds(ledger, START_MS)).toEqual(['old']);
       expect(ledger.nextDueAt(new Set(['old']), 'read')).toBe(START_MS + 1);
       expect(ledger.nextDueAt(new Set(['old', 'middle', 'young']), 'read')).toBe(undefined);
+    }));
+
+  it('comes in the order it was handed in, also within one instant and across an eviction', () =>
+    withParts(({ ledger }, world, state) => {
+      for (const id of ['z', 'y', 'x']) ledger.accept(taskOf(id), START_MS);
+      const later = openParts(state, world).ledger;
+      for (const id of ['c', 'b', 'a']) later.accept(taskOf(id), START_MS);
+      expect(dueIds(later, START_MS)).toEqual(['z', 'y', 'x', 'c', 'b', 'a']);
     }));
 
   it('leaves out a task that was put off until its time has come', () =>
@@ -104,7 +112,7 @@ describe('what is due', () => {
       ledger.finish('ended', DONE, true, START_MS);
       ledger.resumeParked(START_MS + 1);
       expect(dueIds(ledger, START_MS + 1)).toEqual([]);
-      expect(ledger.open()).toEqual([{ id: 'waits', type: 'refresh-token' }]);
+      expect(ledger.open()).toEqual([{ id: 'waits', type: 'refresh-token', payload: {} }]);
     }));
 });
 

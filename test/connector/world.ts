@@ -5,13 +5,20 @@ import type { HeldGrant } from '../../src/connector/tokens.ts';
 import { createKeyring } from '../../src/crypto/keyring.ts';
 import type { ConnectorState } from '../../src/db/connectors.ts';
 import type { BusyReport } from '../../src/domain/availability.ts';
-import type { EventRecord } from '../../src/domain/event.ts';
+import type { EventCancellation, EventChange, EventDraft, EventRecord } from '../../src/domain/event.ts';
 import { fail, ok, type Outcome } from '../../src/domain/failure.ts';
 import type { Notice } from '../../src/domain/notice.ts';
 import type { CalendarTask } from '../../src/domain/task.ts';
 import type { MetricEvent } from '../../src/metrics.ts';
 import type { Send } from '../../src/providers/http.ts';
-import type { Access, BusyQuestion, Creation, Grant, Provider } from '../../src/providers/provider.ts';
+import type {
+  Access,
+  BusyQuestion,
+  CreatedRemoval,
+  Creation,
+  Grant,
+  Provider,
+} from '../../src/providers/provider.ts';
 
 /** Where every virtual clock starts. */
 export const START_MS = Date.UTC(2026, 10, 23, 8);
@@ -123,8 +130,11 @@ export function createWorld() {
     readBusy: (_question: BusyQuestion, _access: Access): Promise<Outcome<BusyReport>> =>
       Promise.resolve(ok({ calendars: [] })),
     run: (_task: LedgerTask, _how: RunMode): Promise<Outcome<object>> => Promise.resolve(ok({})),
-    createEvent: (_creation: Creation): Promise<Outcome<EventRecord>> => Promise.resolve(ok(EVENT)),
-    updateEvent: (): Promise<Outcome<EventRecord>> => Promise.resolve(ok(EVENT)),
+    createEvent: (_creation: Creation, _draft: EventDraft): Promise<Outcome<EventRecord>> =>
+      Promise.resolve(ok(EVENT)),
+    updateEvent: (_change: EventChange): Promise<Outcome<EventRecord>> => Promise.resolve(ok(EVENT)),
+    cancelEvent: (_cancellation: EventCancellation): Promise<Outcome<void>> => Promise.resolve(ok(undefined)),
+    removeCreated: (_removal: CreatedRemoval): Promise<Outcome<void>> => Promise.resolve(ok(undefined)),
     send: ((request) => Promise.reject(new Error(`unexpected call of ${request.url}`))) as Send,
     /** Before a write to D1 or KV is carried out; a throw makes it fail. */
     beforeWrite: (_what: string): Promise<void> => Promise.resolve(),
@@ -181,15 +191,19 @@ export function createWorld() {
     readBusy: (question, access) => script.readBusy(question, access),
     createEvent(draft, creation) {
       calls.push(`create ${draft.summary}`);
-      return script.createEvent(creation);
+      return script.createEvent(creation, draft);
     },
     updateEvent(change) {
       calls.push(`update ${change.eventId}`);
-      return script.updateEvent();
+      return script.updateEvent(change);
     },
     cancelEvent(cancellation) {
       calls.push(`cancel ${cancellation.eventId}`);
-      return Promise.resolve(ok(undefined));
+      return script.cancelEvent(cancellation);
+    },
+    removeCreated(removal) {
+      calls.push('remove created');
+      return script.removeCreated(removal);
     },
   };
   const alarm = {

@@ -40,14 +40,21 @@ describe('the contract', () => {
     expect(calls.toSorted()).toEqual([
       'delete /v1/connectors/{id}',
       'delete /v1/connectors/{id}/events/{eventId}',
+      'delete /v1/connectors/{id}/holds/{holdId}',
+      'delete /v1/holds/{holdId}',
       'get /v1/connectors',
       'get /v1/connectors/{id}',
       'get /v1/connectors/{id}/tasks/{taskId}',
+      'get /v1/holds/{holdId}',
       'patch /v1/connectors/{id}/events/{eventId}',
       'post /v1/availability',
       'post /v1/connectors',
       'post /v1/connectors/{id}/availability',
       'post /v1/connectors/{id}/events',
+      'post /v1/connectors/{id}/holds',
+      'post /v1/connectors/{id}/holds/{holdId}/confirm',
+      'post /v1/holds',
+      'post /v1/holds/{holdId}/confirm',
       'post /v1/tasks',
     ]);
     expect(servers[0].url).toBe(BASE_URL);

@@ -36,6 +36,7 @@ export type Attendee = z.infer<typeof attendeeSchema>;
 
 /** An event that is about to be changed: with its attendees, who are written back. */
 export const heldEventSchema = eventSchema.extend({
+  summary: z.string().optional(),
   attendees: z.array(attendeeSchema).optional(),
   attendeesOmitted: z.boolean().optional(),
 });
@@ -45,7 +46,7 @@ export const heldEventSchema = eventSchema.extend({
  * in the event's private properties, by which own writes are recognised.
  */
 export function writeDraft(draft: EventDraft, { key }: Creation): object {
-  const { summary, description, location, time, attendees, recurrence, conference } = draft;
+  const { summary, description, location, time, attendees, recurrence, conference, holdId } = draft;
   return {
     id: key,
     summary,
@@ -60,14 +61,34 @@ export function writeDraft(draft: EventDraft, { key }: Creation): object {
         createRequest: { requestId: key, conferenceSolutionKey: { type: 'hangoutsMeet' } },
       },
     }),
-    extendedProperties: { private: { huddleKey: key } },
+    ...(holdId !== undefined && HELD),
+    extendedProperties: {
+      private: { huddleKey: key, ...(holdId !== undefined && { huddleHold: holdId }) },
+    },
   };
+}
+
+/** How an event shows while it is only held, and how once it is what it was held for. */
+const HELD = { status: 'tentative', visibility: 'private', reminders: { useDefault: false } };
+const CONFIRMED = { status: 'confirmed', visibility: 'default', reminders: { useDefault: true } };
+
+/** Whether an event is already what this change makes of a hold. */
+export function isConfirmed(event: z.infer<typeof heldEventSchema>, change: EventChange): boolean {
+  const { confirms, summary, attendees: asked = [] } = change;
+  const there = new Set(event.attendees?.map(({ email }) => email?.toLowerCase()));
+  return (
+    confirms === true &&
+    event.status !== 'tentative' &&
+    event.summary === summary &&
+    asked.every((email) => there.has(email.toLowerCase()))
+  );
 }
 
 /** The body that patches an event whose attendees are `held`: what the change names and nothing else. */
 export function writeChange(change: EventChange, held: readonly Attendee[]): object {
-  const { summary, description, location, time, attendees } = change;
+  const { summary, description, location, time, attendees, confirms } = change;
   return {
+    ...(confirms === true && CONFIRMED),
     ...(summary !== undefined && { summary }),
     ...(description !== undefined && { description }),
     ...(location !== undefined && { location }),

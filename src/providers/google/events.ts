@@ -1,9 +1,16 @@
 import * as z from 'zod';
 import type { EventCancellation, EventChange, EventDraft, EventRecord } from '../../domain/event.ts';
 import { type Failure, fail, ok, type Outcome } from '../../domain/failure.ts';
-import type { Access, Creation } from '../provider.ts';
+import type { Access, CreatedRemoval, Creation } from '../provider.ts';
 import { callApi } from './client.ts';
-import { eventSchema, heldEventSchema, readRecord, writeChange, writeDraft } from './event-resource.ts';
+import {
+  eventSchema,
+  heldEventSchema,
+  isConfirmed,
+  readRecord,
+  writeChange,
+  writeDraft,
+} from './event-resource.ts';
 
 /** Google's name for the account's own calendar. */
 const PRIMARY = 'primary';
@@ -84,6 +91,8 @@ export async function updateEvent(
     if (!held.ok) return held;
     const { status, etag, attendees = [], attendeesOmitted } = held.value;
     if (status === 'cancelled') return fail({ kind: 'not-found', what: 'event' });
+    // An earlier attempt came through: to write it again would tell the guests again.
+    if (isConfirmed(held.value, change)) return readRecord(held.value, calendarId);
     if (etag === undefined) return fail({ kind: 'malformed', at: 'event.etag' });
     if (change.etag !== undefined && change.etag !== etag) break;
     if (change.attendees !== undefined && attendeesOmitted === true)
@@ -134,6 +143,15 @@ export async function cancelEvent(
   if (cancelled.ok) return ok(undefined);
   const failure = asGone(cancelled.failure);
   return failure.kind === 'not-found' ? ok(undefined) : fail(failure);
+}
+
+/** Takes away what was created under a key: its event has the key for an id. */
+export async function removeCreated(
+  apiUrl: string,
+  { key, ...where }: CreatedRemoval,
+  access: Access,
+): Promise<Outcome<void>> {
+  return await cancelEvent(apiUrl, { eventId: key, ...where }, access);
 }
 
 /** Reads one event, also a cancelled one, which Google keeps for a while (events.get). */

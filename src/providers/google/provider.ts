@@ -1,5 +1,5 @@
 import type { Provider } from '../provider.ts';
-import { cancelEvent, createEvent, updateEvent } from './events.ts';
+import { cancelEvent, createEvent, removeCreated, updateEvent } from './events.ts';
 import { readBusy } from './freebusy.ts';
 import { createGoogleOAuth, type GoogleConfig } from './oauth.ts';
 
@@ -12,5 +12,6 @@ export function createGoogle(config: GoogleConfig): Provider {
     createEvent: (draft, creation, access) => createEvent(config.apiUrl, draft, creation, access),
     updateEvent: (change, access) => updateEvent(config.apiUrl, change, access),
     cancelEvent: (cancellation, access) => cancelEvent(config.apiUrl, cancellation, access),
+    removeCreated: (removal, access) => removeCreated(config.apiUrl, removal, access),
   };
 }

@@ -1,6 +1,6 @@
 import type { EventChange, EventTime } from '../../domain/event.ts';
 import { fail, ok, type Outcome } from '../../domain/failure.ts';
-import { type EventBody, type GraphEvent, invite, silent, textBody } from './event-resource.ts';
+import { CONFIRMED, type EventBody, type GraphEvent, invite, silent, textBody } from './event-resource.ts';
 import { writeTimes, writeZonedTimes } from './event-times.ts';
 import { toIanaZone, toWindowsZone } from './time-zones.ts';
 
@@ -23,11 +23,23 @@ export function changedEvent(event: GraphEvent, change: EventChange): Outcome<Ev
   if (!when.ok) return when;
   return ok({
     ...when.value,
+    ...(change.confirms === true && CONFIRMED),
     ...(summary !== undefined && { subject: summary }),
     ...(description !== undefined && { body: textBody(description) }),
     ...(location !== undefined && { location: { displayName: location } }),
     ...(attendees !== undefined && { attendees: mergeAttendees(event, attendees) }),
   });
+}
+
+/** Whether an event is already what this change makes of a hold. */
+export function isConfirmed(event: GraphEvent, { confirms, summary, attendees = [] }: EventChange): boolean {
+  const there = new Set(event.attendees?.map(({ emailAddress }) => emailAddress?.address?.toLowerCase()));
+  return (
+    confirms === true &&
+    event.showAs !== 'tentative' &&
+    event.subject === summary &&
+    attendees.every((address) => there.has(address.toLowerCase()))
+  );
 }
 
 function writeChangedTimes(event: GraphEvent, time: EventTime): Outcome<EventBody> {

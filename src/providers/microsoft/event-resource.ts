@@ -14,12 +14,16 @@ import { graphTimeSchema, toDate, toIanaZone, toInstantMs } from './time-zones.t
  */
 export const KEY_PROPERTY = 'String {7d02d5a8-877c-4cd0-9577-461dc7180c17} Name huddle-key';
 
+/** The extended property in which the event of a hold keeps the hold's id, to be found by. */
+export const HOLD_PROPERTY = 'String {7d02d5a8-877c-4cd0-9577-461dc7180c17} Name huddle-hold';
+
 const textSchema = z.string().nullish().catch(null);
 
 /** An event of Graph, as far as it is read here: whatever may be missing or odd without harm, may be. */
 export const graphEventSchema = z.object({
   id: z.string().min(1),
   '@odata.etag': z.string().min(1),
+  subject: textSchema,
   iCalUId: textSchema,
   webLink: textSchema,
   onlineMeeting: z.object({ joinUrl: textSchema }).nullish().catch(null),
@@ -93,7 +97,7 @@ function readTimes(event: GraphEvent, timeZone?: string): { start: string; end: 
  * cannot tell.
  */
 export function writeDraft(draft: EventDraft, { key }: Creation, account: Account): Outcome<EventBody> {
-  const { attendees, notify, conference, recurrence, time, description, location } = draft;
+  const { attendees, notify, conference, recurrence, time, description, location, holdId } = draft;
   if (notify === 'none' && attendees.length > 0) return silent();
   if (conference && account.kind === 'personal') {
     const detail = 'Microsoft offers no Teams meetings to personal accounts';
@@ -104,15 +108,22 @@ export function writeDraft(draft: EventDraft, { key }: Creation, account: Accoun
   return ok({
     subject: draft.summary,
     ...when.value,
-    showAs: 'busy',
+    ...(holdId === undefined ? { showAs: 'busy' } : HELD),
     attendees: attendees.map(invite),
     ...(description !== undefined && { body: textBody(description) }),
     ...(location !== undefined && { location: { displayName: location } }),
     ...(conference && { isOnlineMeeting: true, onlineMeetingProvider: 'teamsForBusiness' }),
     transactionId: transactionIdOf(key),
-    singleValueExtendedProperties: [{ id: KEY_PROPERTY, value: key }],
+    singleValueExtendedProperties: [
+      { id: KEY_PROPERTY, value: key },
+      ...(holdId === undefined ? [] : [{ id: HOLD_PROPERTY, value: holdId }]),
+    ],
   });
 }
+
+/** How an event shows while it is only held, and how once it is what it was held for. */
+const HELD = { showAs: 'tentative', sensitivity: 'private', isReminderOn: false } as const;
+export const CONFIRMED = { showAs: 'busy', sensitivity: 'normal', isReminderOn: true } as const;
 
 function writeSeries({ recurrence, time }: EventDraft): Outcome<EventBody> {
   const zoned = writeZonedTimes(time);

@@ -1,10 +1,10 @@
 import * as z from 'zod';
 import type { EventCancellation, EventChange, EventDraft, EventRecord } from '../../domain/event.ts';
 import { type Failure, fail, ok, type Outcome } from '../../domain/failure.ts';
-import type { Access, Creation } from '../provider.ts';
+import type { Access, CreatedRemoval, Creation } from '../provider.ts';
 import { askGraph, type Graph, graphPath, readAs } from './client.ts';
 import type { MicrosoftConfig } from './config.ts';
-import { changedEvent } from './event-change.ts';
+import { changedEvent, isConfirmed } from './event-change.ts';
 import {
   type EventBody,
   type GraphEvent,
@@ -80,7 +80,7 @@ function mayBeThere(failure: Failure): boolean {
 async function findByKey(
   graph: Graph,
   calendar: string[],
-  { key }: Creation,
+  { key }: Pick<Creation, 'key'>,
 ): Promise<Outcome<GraphEvent | undefined>> {
   const filter = `singleValueExtendedProperties/Any(ep: ep/id eq '${KEY_PROPERTY}' and ep/value eq '${key}')`;
   const answer = await askGraph(graph, {
@@ -110,6 +110,8 @@ export async function updateEvent(
     const current = await readEvent(graph, change);
     if (!current.ok) return current;
     const { path, event } = current.value;
+    // An earlier attempt came through: to write it again would tell the guests again.
+    if (isConfirmed(event, change)) return tell(event, change);
     const body = changedEvent(event, change);
     if (!body.ok) return body;
     // oxlint-disable-next-line no-await-in-loop
@@ -152,8 +154,9 @@ async function patch(
   );
 }
 
-function tell(event: GraphEvent, { calendarId = PRIMARY, time }: EventChange): Outcome<EventRecord> {
-  return readRecord(event, { calendarId, ...(time !== undefined && { timeZone: time.timeZone }) });
+function tell(event: GraphEvent, change: EventChange): Outcome<EventRecord> {
+  const { calendarId = PRIMARY, timeZone = change.time?.timeZone } = change;
+  return readRecord(event, { calendarId, ...(timeZone !== undefined && { timeZone }) });
 }
 
 function isOtherVersion(failure: Failure): boolean {
@@ -181,6 +184,19 @@ export async function cancelEvent(
     if (gone.failure.kind !== 'not-found') return gone;
   }
   return ok(undefined);
+}
+
+/** Takes away what was created under a key, which is found by the property that holds it. */
+export async function removeCreated(
+  config: MicrosoftConfig,
+  { key, calendarId = PRIMARY, notify }: CreatedRemoval,
+  access: Access,
+): Promise<Outcome<void>> {
+  const graph: Graph = { graphUrl: config.graphUrl, access };
+  const found = await findByKey(graph, [...calendarPath(calendarId), 'events'], { key });
+  if (!found.ok) return found.failure.kind === 'not-found' ? ok(undefined) : found;
+  if (found.value === undefined) return ok(undefined);
+  return await cancelEvent(config, { eventId: found.value.id, calendarId, notify }, access);
 }
 
 /** A 410 is an expired cursor where there is one; here it is a thing that is gone. */

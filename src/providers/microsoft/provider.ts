@@ -1,6 +1,6 @@
 import type { Provider } from '../provider.ts';
 import type { MicrosoftConfig } from './config.ts';
-import { cancelEvent, createEvent, updateEvent } from './events.ts';
+import { cancelEvent, createEvent, removeCreated, updateEvent } from './events.ts';
 import { readBusy } from './freebusy.ts';
 import { createMicrosoftOAuth, type MicrosoftOAuth } from './oauth.ts';
 
@@ -13,5 +13,6 @@ export function createMicrosoft(config: MicrosoftConfig): Provider & { readonly 
     createEvent: (draft, creation, access) => createEvent(config, draft, creation, access),
     updateEvent: (change, access) => updateEvent(config, change, access),
     cancelEvent: (cancellation, access) => cancelEvent(config, cancellation, access),
+    removeCreated: (removal, access) => removeCreated(config, removal, access),
   };
 }

@@ -1,0 +1,107 @@
+import * as z from 'zod';
+import { eventRecordSchema } from '../domain/event.ts';
+import { taskErrorSchema } from '../domain/failure.ts';
+import {
+  confirmationBodySchema,
+  type GroupHoldRecord,
+  type GroupHoldRequest,
+  groupStateSchema,
+} from '../domain/hold.ts';
+import { formatInstant, parseInstant } from '../domain/time-zone.ts';
+
+const slotSchema = z.object({
+  connectorId: z.string(),
+  calendarId: z.exactOptional(z.string()),
+  state: z.enum(['waiting', 'held', 'confirmed', 'released']),
+  /** A task of this slot has been handed to its connector, whatever came of it. */
+  isTried: z.boolean(),
+  eventId: z.exactOptional(z.string()),
+  event: z.exactOptional(eventRecordSchema),
+});
+export type GroupSlot = z.infer<typeof slotSchema>;
+
+const askedSchema = z.object({
+  start: z.string(),
+  end: z.string(),
+  timeZone: z.string(),
+  ttlSeconds: z.number(),
+  onConflict: z.enum(['reject', 'allow']),
+});
+
+/** Why a group was not held or not confirmed: what its connector said. */
+export const groupErrorSchema = taskErrorSchema.extend({ connectorId: z.exactOptional(z.string()) });
+export type GroupError = z.infer<typeof groupErrorSchema>;
+
+/**
+ * What a group keeps, version 1. `round` names the tasks of this holding; `slots` stand in the order of the
+ * request, the first is the one that invites. Without `asked`: cancelled before it was ever placed.
+ * Times are epoch milliseconds.
+ */
+export const groupSchema = z.object({
+  version: z.literal(1),
+  holdId: z.string(),
+  round: z.string(),
+  phase: groupStateSchema,
+  asked: z.exactOptional(askedSchema),
+  slots: z.array(slotSchema),
+  confirmation: z.exactOptional(confirmationBodySchema),
+  /** What stopped it, for those who ask. */
+  error: z.exactOptional(groupErrorSchema),
+  startedAtMs: z.number(),
+  /** When the first of its holds runs out. */
+  expiresAtMs: z.exactOptional(z.number()),
+  /** Tries in a row that came to nothing. */
+  attempts: z.int(),
+  /** When nothing of a group that is over is kept any more. */
+  forgetAtMs: z.exactOptional(z.number()),
+});
+export type Group = z.infer<typeof groupSchema>;
+
+/** A group that is about to be placed. */
+export function beginGroup(request: GroupHoldRequest, round: string, nowMs: number): Group {
+  const { holdId, slots, ...asked } = request;
+  return {
+    version: 1,
+    holdId,
+    round,
+    phase: 'placing',
+    asked,
+    slots: slots.map((slot) => ({ ...slot, state: 'waiting', isTried: false })),
+    startedAtMs: nowMs,
+    attempts: 0,
+  };
+}
+
+/** Whether a request asks for what the group is: then it is a repeat. */
+export function isSameRequest({ asked, slots }: Group, request: GroupHoldRequest): boolean {
+  if (asked === undefined) return false;
+  const instants = ({ start, end, timeZone }: { start: string; end: string; timeZone: string }) =>
+    [parseInstant(start, timeZone), parseInstant(end, timeZone)].join();
+  const places = (list: readonly { connectorId: string; calendarId?: string }[]) =>
+    JSON.stringify(list.map(({ connectorId, calendarId }) => [connectorId, calendarId]));
+  return instants(asked) === instants(request) && places(slots) === places(request.slots);
+}
+
+/** A group as callers are told of it. */
+export function presentGroup({ holdId, phase, asked, slots, expiresAtMs }: Group): GroupHoldRecord {
+  const tell = (text: string, timeZone: string) => {
+    const atMs = parseInstant(text, timeZone);
+    return typeof atMs === 'number' ? formatInstant(atMs, timeZone) : text;
+  };
+  return {
+    holdId,
+    state: phase,
+    ...(asked !== undefined && {
+      start: tell(asked.start, asked.timeZone),
+      end: tell(asked.end, asked.timeZone),
+      ...(expiresAtMs !== undefined && { expiresAt: formatInstant(expiresAtMs, asked.timeZone) }),
+    }),
+    slots: slots.map(({ connectorId, calendarId, state, eventId, event }) => ({
+      connectorId,
+      state,
+      ...(calendarId !== undefined && { calendarId }),
+      ...(eventId !== undefined && { eventId }),
+      ...(event !== undefined && { event }),
+    })),
+  };
+}

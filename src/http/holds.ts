@@ -1,0 +1,88 @@
+import * as z from 'zod';
+import { confirmationBodySchema, groupHoldRequestSchema, holdIdSchema } from '../domain/hold.ts';
+import type { Context } from '../operations/context.ts';
+import {
+  cancelGroupHold,
+  confirmGroupHold,
+  type GroupHoldEnd,
+  placeGroupHold,
+  showGroupHold,
+} from '../operations/hold-groups.ts';
+import { readInput, type Result } from '../operations/result.ts';
+import { readBody } from './body.ts';
+import { json, problem } from './respond.ts';
+import { readSegment, write } from './write.ts';
+
+const bodySchema = z.looseObject({});
+const pathSchema = z.object({ holdId: holdIdSchema });
+
+/** `POST /v1/connectors/:id/holds`: holds a time; 201, or 200 for a repeat. */
+export async function placeHold(request: Request, connectorId: string, context: Context): Promise<Response> {
+  const body = await readBody(request, bodySchema);
+  if (!body.ok) return problem(body.problem);
+  return await write({ type: 'place-hold', connectorId, payload: body.value }, request, context, 201);
+}
+
+/** `DELETE /v1/connectors/:id/holds/:holdId`: lets a hold go; also one that has yet to come. */
+export async function cancelHold(
+  request: Request,
+  { id, holdId }: { id: string; holdId: string },
+  context: Context,
+): Promise<Response> {
+  const payload = { holdId: readSegment(holdId) };
+  return await write({ type: 'cancel-hold', connectorId: id, payload }, request, context);
+}
+
+/** `POST /v1/connectors/:id/holds/:holdId/confirm`: turns a hold into the event. */
+export async function confirmHold(
+  request: Request,
+  { id, holdId }: { id: string; holdId: string },
+  context: Context,
+): Promise<Response> {
+  const body = await readBody(request, bodySchema);
+  if (!body.ok) return problem(body.problem);
+  const payload = { ...body.value, holdId: readSegment(holdId) };
+  return await write({ type: 'confirm-hold', connectorId: id, payload }, request, context);
+}
+
+/** `POST /v1/holds`: one hold over several connectors, all or nothing; 201, or 200 for a repeat. */
+export async function placeHoldOnAll(request: Request, context: Context): Promise<Response> {
+  const body = await readBody(request, groupHoldRequestSchema);
+  if (!body.ok) return problem(body.problem);
+  return tell(await placeGroupHold(body.value, context), 201);
+}
+
+/** `GET /v1/holds/:holdId`: how it stands. */
+export async function showHoldOnAll(holdId: string, context: Context): Promise<Response> {
+  const path = readInput(pathSchema, { holdId: readSegment(holdId) });
+  return path.ok ? tell(await showGroupHold(path.value.holdId, context)) : problem(path.problem);
+}
+
+/** `DELETE /v1/holds/:holdId`: lets it go on every connector. */
+export async function cancelHoldOnAll(holdId: string, context: Context): Promise<Response> {
+  const path = readInput(pathSchema, { holdId: readSegment(holdId) });
+  return path.ok ? tell(await cancelGroupHold(path.value.holdId, context)) : problem(path.problem);
+}
+
+/** `POST /v1/holds/:holdId/confirm`: turns it into the event on every connector. */
+export async function confirmHoldOnAll(
+  request: Request,
+  holdId: string,
+  context: Context,
+): Promise<Response> {
+  const path = readInput(pathSchema, { holdId: readSegment(holdId) });
+  if (!path.ok) return problem(path.problem);
+  const body = await readBody(request, confirmationBodySchema);
+  if (!body.ok) return problem(body.problem);
+  return tell(await confirmGroupHold(path.value.holdId, body.value, context));
+}
+
+/** 202 with where to look while it goes on by itself. */
+function tell(result: Result<GroupHoldEnd>, fresh = 200): Response {
+  if (!result.ok) return problem(result.problem);
+  const { hold, isRepeat } = result.value;
+  const goesOn = ['placing', 'confirming', 'releasing'].includes(hold.state);
+  const answer = json(hold, goesOn ? 202 : isRepeat ? 200 : fresh);
+  if (goesOn) answer.headers.set('Location', `/v1/holds/${encodeURIComponent(hold.holdId)}`);
+  return answer;
+}

@@ -1,0 +1,61 @@
+import type * as z from 'zod';
+import type { confirmationBodySchema, GroupHoldRecord, GroupHoldRequest } from '../domain/hold.ts';
+import { ok } from '../domain/failure.ts';
+import type { GroupAnswer } from '../hold-group/hold-group.ts';
+import { groupOf } from '../hold-group/stub.ts';
+import type { Context } from './context.ts';
+import { refuseUnknown } from './known.ts';
+import { endedIn, type Result } from './result.ts';
+
+/** How a hold over several connectors stands; `isRepeat`: it stood so before it was asked for. */
+export interface GroupHoldEnd {
+  hold: GroupHoldRecord;
+  isRepeat: boolean;
+}
+
+/** Holds one time on several connectors of several people, all or nothing. */
+export async function placeGroupHold(
+  request: GroupHoldRequest,
+  context: Pick<Context, 'env'>,
+): Promise<Result<GroupHoldEnd>> {
+  const ids = request.slots.map(({ connectorId }) => connectorId);
+  const unknown = await refuseUnknown(ids, context);
+  return unknown ?? read(await groupOf(context.env, request.holdId).place(request));
+}
+
+/** How it stands. */
+export async function showGroupHold(
+  holdId: string,
+  { env }: Pick<Context, 'env'>,
+): Promise<Result<GroupHoldEnd>> {
+  return read(await groupOf(env, holdId).show());
+}
+
+/** Lets it go on every connector; what was never placed is remembered, and a place that is late does nothing. */
+export async function cancelGroupHold(
+  holdId: string,
+  { env }: Pick<Context, 'env'>,
+): Promise<Result<GroupHoldEnd>> {
+  return read(await groupOf(env, holdId).cancel(holdId));
+}
+
+/** Turns it into the event on every connector, or lets it go on all of them. */
+export async function confirmGroupHold(
+  holdId: string,
+  confirmation: z.infer<typeof confirmationBodySchema>,
+  { env }: Pick<Context, 'env'>,
+): Promise<Result<GroupHoldEnd>> {
+  return read(await groupOf(env, holdId).confirm(confirmation));
+}
+
+function read(answer: GroupAnswer): Result<GroupHoldEnd> {
+  if (answer.ok) return ok(answer.value);
+  const { connectorId, conflicts, message, ...error } = answer.error;
+  return endedIn({
+    ...error,
+    message: connectorId === undefined ? message : `${connectorId}: ${message}`,
+    ...(conflicts !== undefined && {
+      conflicts: conflicts.map((one) => ({ ...one, ...(connectorId !== undefined && { connectorId }) })),
+    }),
+  });
+}
