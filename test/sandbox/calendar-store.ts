@@ -6,6 +6,20 @@ export type EventSpan =
   | { readonly kind: 'timed'; readonly startMs: number; readonly endMs: number; readonly timeZone: string }
   | { readonly kind: 'all-day'; readonly startDate: string; readonly endDate: string };
 
+/** When an occurrence would start by the rule of its series, wherever it has been moved since. */
+export type OriginalStart =
+  { readonly kind: 'timed'; readonly startMs: number } | { readonly kind: 'all-day'; readonly date: string };
+
+/** How a series recurs. */
+export interface Recurrence {
+  /** RRULE, EXRULE, RDATE and EXDATE lines of RFC 5545. */
+  readonly lines: readonly string[];
+  /** The zone whose clock the occurrences keep; of no account for all-day series. */
+  readonly timeZone: string;
+  /** Whether the event's own start counts as an occurrence even where the rule leaves it out. */
+  readonly startsWithEvent: boolean;
+}
+
 /** How an event shows in free/busy. */
 export type ShowAs = 'free' | 'tentative' | 'busy' | 'oof' | 'workingElsewhere' | 'unknown';
 
@@ -42,6 +56,10 @@ export interface StoredEvent {
   readonly marks?: readonly Mark[];
   /** The client's own name for it: the id it chose, or its transactionId. */
   readonly key?: string;
+  /** The master of a series has this; its span is that of the first occurrence. */
+  readonly recurrence?: Recurrence;
+  /** An occurrence has this. Only exceptions are kept: occurrences that were changed, or cancelled as tombstones. */
+  readonly occurrence?: { readonly masterId: string; readonly original: OriginalStart };
   /** Properties that only its provider has, as that provider tells them. */
   readonly own?: Readonly<Record<string, unknown>>;
   readonly createdMs: number;
@@ -153,7 +171,7 @@ export class CalendarStore {
     return event;
   }
 
-  /** Replaces what an event says; it keeps its names. */
+  /** Replaces what an event says; it keeps its names. An occurrence becomes an exception. */
   replace(calendar: Calendar, event: StoredEvent, content: EventContent): StoredEvent {
     calendar.revision += 1;
     const { id, iCalUid, createdMs } = event;
@@ -169,8 +187,13 @@ export class CalendarStore {
     return changed;
   }
 
-  /** Deletes an event: its tombstone stays. */
+  /** Deletes an event: its tombstone stays. With the master of a series go its exceptions. */
   remove(calendar: Calendar, event: StoredEvent): StoredEvent {
+    for (const exception of Array.from(calendar.events.values())) {
+      if (exception.occurrence?.masterId === event.id && exception.status !== 'cancelled') {
+        this.replace(calendar, exception, { ...exception, status: 'cancelled' });
+      }
+    }
     return this.replace(calendar, event, { ...event, status: 'cancelled' });
   }
 }
@@ -185,23 +208,6 @@ export function guestsOf(calendar: Calendar, attendees: readonly Attendee[] = []
 export function stretchOf(span: EventSpan, timeZone: string): Stretch {
   if (span.kind === 'timed') return { startMs: span.startMs, endMs: span.endMs };
   return { startMs: midnightMs(span.startDate, timeZone), endMs: midnightMs(span.endDate, timeZone) };
-}
-
-/** The events of a calendar that touch `window`, in order of their start. Tombstones are left out. */
-export function eventsWithin(
-  calendar: Calendar,
-  window: Stretch,
-  timeZone = calendar.timeZone,
-): StoredEvent[] {
-  return [...calendar.events.values()]
-    .filter((event) => event.status !== 'cancelled')
-    .map((event) => ({ event, stretch: stretchOf(event.span, timeZone) }))
-    .filter(({ stretch }) => stretch.startMs < window.endMs && stretch.endMs > window.startMs)
-    .toSorted(
-      (one, other) =>
-        one.stretch.startMs - other.stretch.startMs || one.event.id.localeCompare(other.event.id),
-    )
-    .map(({ event }) => event);
 }
 
 /** Overlapping and touching stretches joined into one, in order. */

@@ -116,7 +116,6 @@ export type EventBody = z.infer<typeof EventBody>;
 // Told back as they were written.
 const KEPT = [
   'colorId',
-  'recurrence',
   'visibility',
   'anyoneCanAddSelf',
   'guestsCanInviteOthers',
@@ -134,11 +133,16 @@ export function readContent(body: EventBody, zone: string): EventContent {
   const visibility = body.visibility ?? 'default';
   const marks = (['private', 'shared'] as const).flatMap((room) => readMarks(room, body));
   const kept = KEPT.map((name) => [name, body[name]] as const);
+  const span = readSpan(body, recurrence.length > 0, zone);
+  const timeZone = span.kind === 'timed' ? span.timeZone : zone;
   return {
     summary: body.summary ?? '',
     ...(given(body.description) ? { description: body.description } : {}),
     ...(given(body.location) ? { location: body.location } : {}),
-    span: readSpan(body, recurrence.length > 0, zone),
+    span,
+    ...(recurrence.length === 0
+      ? {}
+      : { recurrence: { lines: recurrence, timeZone, startsWithEvent: true } }),
     status: body.status ?? 'confirmed',
     showAs: showAs(body),
     response: 'organizer',

@@ -1,4 +1,4 @@
-import type { StoredEvent } from '../calendar-store.ts';
+import type { EventSpan, StoredEvent } from '../calendar-store.ts';
 import type { ListedCalendar, Person } from '../people.ts';
 import { writeTime } from './query.ts';
 
@@ -43,6 +43,8 @@ export function eventResource(
       ? { transparency: 'transparent' }
       : {}),
     ...(event.isPrivate ? { visibility: 'private' } : {}),
+    ...(event.recurrence === undefined ? {} : { recurrence: event.recurrence.lines }),
+    ...series(event, timeZone),
     iCalUID: event.iCalUid,
     sequence,
     ...attendees(event, person),
@@ -51,6 +53,20 @@ export function eventResource(
     eventType: eventType(event),
     ...own,
   };
+}
+
+function series({ occurrence, span }: StoredEvent, timeZone: string): object {
+  if (occurrence === undefined) return {};
+  const { masterId, original } = occurrence;
+  const originalStartTime =
+    original.kind === 'all-day'
+      ? { date: original.date }
+      : { dateTime: writeTime(original.startMs, timeZone), timeZone: zoneOf(span) ?? timeZone };
+  return { recurringEventId: masterId, originalStartTime };
+}
+
+function zoneOf(span: EventSpan): string | undefined {
+  return span.kind === 'timed' ? span.timeZone : undefined;
 }
 
 /** The kind of event, as Google tells kinds apart. */

@@ -3,6 +3,7 @@ import type { Attendee, EventContent, StoredEvent } from '../calendar-store.ts';
 import type { NewEffect } from '../effects.ts';
 import { jsonAnswer, Refused } from '../exchange.ts';
 import type { Answer, Ask } from '../exchange.ts';
+import { dropStrays, eventById } from '../occurrences.ts';
 import type { ListedCalendar, Person } from '../people.ts';
 import type { World } from '../world.ts';
 import { conferenceOf } from './conference.ts';
@@ -34,7 +35,7 @@ export function getEvent(ask: Ask, person: Person, id: string, { eventId }: Call
   if (entry === undefined || entry.accessRole === 'freeBusyReader') throw notFound();
   const query = readQuery(ask, ['alwaysIncludeEmail', 'maxAttendees', 'timeZone']);
   query.flag('alwaysIncludeEmail', false);
-  const event = entry.calendar.events.get(eventId);
+  const event = eventById(entry.calendar, eventId);
   if (event === undefined) throw notFound();
   const timeZone = readZone(query.text('timeZone') ?? entry.timeZone, 'timeZone');
   return told(event, entry, person, { maxAttendees: readMost(query), timeZone });
@@ -90,11 +91,11 @@ export function updateEvent(ask: Ask, person: Person, id: string, { world, event
   return change(body, wishes, { world, person, entry, event });
 }
 
-/** DELETE calendars/{id}/events/{eventId}. */
+/** DELETE calendars/{id}/events/{eventId}: the event, the whole series, or one occurrence by its own id. */
 export function deleteEvent(ask: Ask, person: Person, id: string, { world, eventId }: Call): Answer {
   const entry = writable(person, id);
   const wishes = readWishes(ask, MAIL);
-  const event = entry.calendar.events.get(eventId);
+  const event = eventById(entry.calendar, eventId);
   if (event === undefined) throw notFound();
   if (event.status === 'cancelled') {
     throw new Refused(calendarError(410, 'deleted', 'Resource has been deleted'));
@@ -111,17 +112,28 @@ function change(
   at: { world: World; person: Person; entry: ListedCalendar; event: StoredEvent },
 ): Answer {
   const { world, person, entry, event } = at;
+  const { occurrence } = event;
+  if (occurrence !== undefined && (body.recurrence ?? []).length > 0) {
+    throw badRequest('invalid', 'An instance of a recurring event has no recurrence.', 'recurrence');
+  }
   const content = contentOf(body, wishes, entry, world, event);
   const self = content.attendees?.find(({ email }) => email.toLowerCase() === person.email.toLowerCase());
   const response = event.response === 'organizer' ? 'organizer' : (self?.response ?? event.response);
   const key = event.key === undefined ? {} : { key: event.key };
-  const changed = world.store.replace(entry.calendar, event, { ...content, response, ...key });
+  const written = world.store.replace(entry.calendar, event, {
+    ...content,
+    response,
+    ...key,
+    ...(occurrence === undefined ? {} : { occurrence }),
+  });
+  dropStrays(entry.calendar, written);
+  const isGone = written.status === 'cancelled';
+  const changed = isGone ? world.store.remove(entry.calendar, written) : written;
   const everyone = [...(content.attendees ?? []), ...(event.attendees ?? [])];
   const guests = everyone.filter(
     ({ email }, index) => everyone.findIndex((one) => one.email === email) === index,
   );
-  const deed = changed.status === 'cancelled' ? 'deleted' : 'updated';
-  note(world, deed, person, entry, changed, mailsTo(guests, entry, wishes, world));
+  note(world, isGone ? 'deleted' : 'updated', person, entry, changed, mailsTo(guests, entry, wishes, world));
   return told(changed, entry, person, wishes);
 }
 
@@ -165,7 +177,7 @@ function writable(person: Person, id: string): ListedCalendar {
 }
 
 function changeable(ask: Ask, entry: ListedCalendar, eventId: string): StoredEvent {
-  const event = entry.calendar.events.get(eventId);
+  const event = eventById(entry.calendar, eventId);
   if (event === undefined) throw notFound();
   if (event.status === 'cancelled') throw new Refused(calendarError(403, 'forbidden', 'Forbidden'));
   checkMatch(ask, event);

@@ -1,11 +1,13 @@
 import { stretchOf } from '../calendar-store.ts';
-import type { Mark, StoredEvent } from '../calendar-store.ts';
+import type { Mark, StoredEvent, Stretch } from '../calendar-store.ts';
 import { jsonAnswer } from '../exchange.ts';
 import type { Answer, Ask } from '../exchange.ts';
+import { expandedWithin, isMaster, occurrencesWithin } from '../occurrences.ts';
 import type { ListedCalendar, Person } from '../people.ts';
 import { badRequest, notFound } from './errors.ts';
 import { eventResource, eventType } from './event-resource.ts';
 import { page, readQuery, readZone } from './query.ts';
+import type { Query } from './query.ts';
 
 const KNOWN = [
   'alwaysIncludeEmail',
@@ -32,6 +34,7 @@ const MARKS = [
 
 /**
  * GET calendars/{id}/events. `timeMin` bounds the events' ends and `timeMax` their starts, both exclusive.
+ * A series is told as its master with its exceptions, or with `singleEvents` as its occurrences.
  * Pages may be shorter than asked: only `nextPageToken` tells whether there are more.
  */
 export function listEvents(ask: Ask, person: Person, id: string): Answer {
@@ -51,32 +54,58 @@ export function listEvents(ask: Ask, person: Person, id: string): Answer {
       'orderBy',
     );
   }
-  const afterMs = query.time('timeMin') ?? Number.NEGATIVE_INFINITY;
-  const beforeMs = query.time('timeMax') ?? Number.POSITIVE_INFINITY;
-  if (beforeMs <= afterMs) {
-    throw badRequest('timeRangeEmpty', 'The specified time range is empty.', 'timeMax', 'calendar');
-  }
-  const timeZone = readZone(query.text('timeZone') ?? entry.timeZone, 'timeZone');
+  const window = readWindow(query);
+  const { calendar } = entry;
   const kinds = ask.url.searchParams.getAll('eventTypes');
-  const found = [...entry.calendar.events.values()]
-    .filter((event) => event.status !== 'cancelled' || query.flag('showDeleted', false))
+  const all = singleEvents
+    ? expandedWithin(calendar, window, entry.timeZone)
+    : [...calendar.events.values()].filter((event) => {
+        if (isMaster(event)) return occurrencesWithin(calendar, event, window, entry.timeZone).length > 0;
+        const { startMs, endMs } = stretchOf(event.span, entry.timeZone);
+        return endMs > window.startMs && startMs < window.endMs;
+      });
+  // Whoever expands series alone needs to know which occurrences are gone.
+  const standsIn = ({ occurrence }: StoredEvent): boolean =>
+    !singleEvents &&
+    occurrence !== undefined &&
+    calendar.events.get(occurrence.masterId)?.status !== 'cancelled';
+  const found = all
+    .filter((event) => event.status !== 'cancelled' || query.flag('showDeleted', false) || standsIn(event))
     .filter((event) => wanted.every((mark) => hasMark(event, mark)))
     .filter((event) => (query.text('iCalUID') ?? event.iCalUid) === event.iCalUid)
     .filter((event) => event.updatedMs >= (query.time('updatedMin') ?? Number.NEGATIVE_INFINITY))
     .filter((event) => kinds.length === 0 || kinds.includes(eventType(event)))
     .filter((event) => mentions(event, query.text('q')))
-    .filter((event) => {
-      const { startMs, endMs } = stretchOf(event.span, entry.timeZone);
-      return endMs > afterMs && startMs < beforeMs;
-    })
     .toSorted((one, other) => order(one, orderBy, entry) - order(other, orderBy, entry));
+  return tellEvents(ask, person, entry, query, found);
+}
+
+/** The window of `timeMin` and `timeMax`, without an end where they are left out. */
+export function readWindow(query: Query): Stretch {
+  const startMs = query.time('timeMin') ?? Number.NEGATIVE_INFINITY;
+  const endMs = query.time('timeMax') ?? Number.POSITIVE_INFINITY;
+  if (endMs <= startMs) {
+    throw badRequest('timeRangeEmpty', 'The specified time range is empty.', 'timeMax', 'calendar');
+  }
+  return { startMs, endMs };
+}
+
+/** The page of `found` that was asked for, in the shape of a list of events. */
+export function tellEvents(
+  ask: Ask,
+  person: Person,
+  entry: ListedCalendar,
+  query: Query,
+  found: readonly StoredEvent[],
+): Answer {
+  const timeZone = readZone(query.text('timeZone') ?? entry.timeZone, 'timeZone');
   const asked = new URLSearchParams(ask.url.search);
   asked.delete('pageToken');
   const { items, ...more } = page(
     found,
     query.count('maxResults', 250, 2500),
     query.text('pageToken'),
-    `${entry.id} ${asked.toString()}`,
+    `${ask.url.pathname} ${asked.toString()}`,
   );
   return jsonAnswer(200, {
     kind: 'calendar#events',

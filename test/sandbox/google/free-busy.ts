@@ -1,8 +1,9 @@
 import { z } from 'zod';
-import { eventsWithin, mergeStretches, stretchOf } from '../calendar-store.ts';
+import { mergeStretches, stretchOf } from '../calendar-store.ts';
 import type { Stretch } from '../calendar-store.ts';
 import { jsonAnswer } from '../exchange.ts';
 import type { Answer, Ask } from '../exchange.ts';
+import { eventsWithin } from '../occurrences.ts';
 import type { ListedCalendar, Person } from '../people.ts';
 import { badRequest } from './errors.ts';
 import { readJson } from './json-body.ts';

@@ -10,6 +10,7 @@ import { authError, calendarError, insufficientPermissions, oauthError } from '.
 import { deleteEvent, getEvent, insertEvent, patchEvent, updateEvent } from './event-writes.ts';
 import { listEvents } from './events.ts';
 import { freeBusy } from './free-busy.ts';
+import { listInstances } from './instances.ts';
 import { partialReply } from './partial-reply.ts';
 import { calendarScope, METHOD_SCOPES } from './scopes.ts';
 import { revoke, revokePerson, token, tokenPerson } from './token.ts';
@@ -90,6 +91,13 @@ const API: readonly ApiMethod[] = [
     path: EVENT_PATH,
     scopes: METHOD_SCOPES.events,
     answer: getEvent,
+  },
+  {
+    operation: 'google.events.instances',
+    method: 'GET',
+    path: /^\/calendar\/v3\/calendars\/([^/]+)\/events\/([^/]+)\/instances$/,
+    scopes: METHOD_SCOPES.events,
+    answer: listInstances,
   },
   {
     operation: 'google.events.patch',

@@ -1,19 +1,46 @@
-import { eventsWithin, stretchOf } from '../calendar-store.ts';
+import { stretchOf } from '../calendar-store.ts';
 import type { StoredEvent, Stretch } from '../calendar-store.ts';
 import { jsonAnswer } from '../exchange.ts';
 import type { Answer, Ask } from '../exchange.ts';
+import { eventsWithin, occurrencesWithin } from '../occurrences.ts';
 import type { ListedCalendar, Person } from '../people.ts';
 import type { World } from '../world.ts';
 import { badRequest } from './errors.ts';
 import { eventResource } from './event-resource.ts';
+import type { EventPlace } from './event-writes.ts';
 import { pageOf, readMoment, readOptions, readPreferences, select } from './odata.ts';
 
 const RANGE_CAP_DAYS = 1825;
 const DAY_MS = 24 * 3_600_000;
 const DEFAULT_PAGE = 10;
 
-/** GET …/calendarView: every event that touches the window, page by page. */
+/** GET …/calendarView: every event and occurrence that touches the window, page by page. */
 export function calendarView(world: World, ask: Ask, person: Person, entry: ListedCalendar): Answer {
+  return tellWindow(world, ask, person, entry, 'calendarView', (window) =>
+    eventsWithin(entry.calendar, window, person.timeZone),
+  );
+}
+
+/**
+ * GET …/events/{id}/instances: the occurrences of a series that touch the window now, wherever they began. An event
+ * that is no series has none.
+ */
+export function listInstances(world: World, ask: Ask, person: Person, { entry, event }: EventPlace): Answer {
+  return tellWindow(world, ask, person, entry, 'events', (window) =>
+    occurrencesWithin(entry.calendar, event, window, person.timeZone).filter(
+      ({ status }) => status !== 'cancelled',
+    ),
+  );
+}
+
+function tellWindow(
+  world: World,
+  ask: Ask,
+  person: Person,
+  entry: ListedCalendar,
+  context: string,
+  find: (window: Stretch) => StoredEvent[],
+): Answer {
   const options = readOptions(ask, ['startDateTime', 'endDateTime', '$top', '$skip', '$select', '$orderby']);
   const preferences = readPreferences(ask);
   const start = options.text('startDateTime');
@@ -38,16 +65,12 @@ export function calendarView(world: World, ask: Ask, person: Person, entry: List
     top: options.count('$top', preferences.pageSize ?? DEFAULT_PAGE, { least: 1, most: 1000 }),
     skip: options.count('$skip', 0, { least: 0, most: 999_999 }),
   };
-  const all = ordered(
-    eventsWithin(entry.calendar, window, person.timeZone),
-    options.text('$orderby'),
-    person,
-  );
+  const all = ordered(find(window), options.text('$orderby'), person);
   const { value, ...more } = pageOf(all, ask, world.origin(), at);
   return jsonAnswer(
     200,
     {
-      '@odata.context': `${world.origin()}/v1.0/$metadata#users('${person.id}')/calendarView`,
+      '@odata.context': `${world.origin()}/v1.0/$metadata#users('${person.id}')/${context}`,
       ...more,
       value: value.map((event) =>
         select(eventResource(event, entry, person, preferences), options.text('$select'), 'event'),

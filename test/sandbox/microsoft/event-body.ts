@@ -1,8 +1,8 @@
 import { Temporal } from 'temporal-polyfill';
 import { z } from 'zod';
-import type { Attendee, EventContent, EventSpan, Mark } from '../calendar-store.ts';
+import type { Attendee, EventContent, EventSpan, Mark, Recurrence } from '../calendar-store.ts';
 import { badRequest, unknownZone } from './errors.ts';
-import { checkRecurrence, PatternedRecurrence, recurrenceZone } from './patterned-recurrence.ts';
+import { checkRecurrence, PatternedRecurrence, recurrenceZone, ruleOf } from './patterned-recurrence.ts';
 import { ianaZone, outlookMoment } from './time-zones.ts';
 
 const Text = z.string().nullish();
@@ -143,6 +143,7 @@ export function readContent(body: EventPatch, { follows = false } = {}): EventCo
     isPrivate: sensitivity === 'private',
     attendees: (body.attendees ?? []).map(readGuest),
     marks: readMarks(body),
+    ...(recurrence === undefined ? {} : { recurrence: seriesOf(recurrence, span) }),
     own: {
       ...Object.fromEntries(kept.filter(([, value]) => value !== undefined && value !== null)),
       sensitivity,
@@ -151,6 +152,11 @@ export function readContent(body: EventPatch, { follows = false } = {}): EventCo
       ...(recurrence === undefined ? {} : { recurrence, type: 'seriesMaster' }),
     },
   };
+}
+
+function seriesOf(recurrence: PatternedRecurrence, span: EventSpan): Recurrence {
+  const timeZone = recurrenceZone(recurrence) ?? (span.kind === 'timed' ? span.timeZone : 'UTC');
+  return { lines: [ruleOf(recurrence)], timeZone, startsWithEvent: false };
 }
 
 function readMarks(body: EventPatch): Mark[] {

@@ -18,7 +18,7 @@ export function listEvents(world: World, ask: Ask, person: Person, entry: Listed
     skip: options.count('$skip', 0, { least: 0, most: 999_999 }),
   };
   const found = [...entry.calendar.events.values()]
-    .filter(({ status }) => status !== 'cancelled')
+    .filter(({ status, occurrence }) => status !== 'cancelled' && occurrence === undefined)
     .filter((event) => matches(event));
   const all = ordered(found, options.text('$orderby'), person);
   const { value, ...more } = pageOf(all, ask, world.origin(), at);

@@ -1,3 +1,4 @@
+import { Temporal } from 'temporal-polyfill';
 import type { Attendee, StoredEvent } from '../calendar-store.ts';
 import type { ListedCalendar, Person } from '../people.ts';
 import type { Preferences } from './odata.ts';
@@ -49,7 +50,8 @@ export function eventResource(
     transactionId: event.key ?? null,
     originalStartTimeZone: originalZone,
     originalEndTimeZone: originalZone,
-    iCalUId: event.iCalUid,
+    // An occurrence has one of its own.
+    iCalUId: event.occurrence === undefined ? event.iCalUid : `${event.id}:${event.iCalUid}`,
     reminderMinutesBeforeStart: 15,
     isReminderOn: span.kind === 'timed',
     hasAttachments: false,
@@ -82,13 +84,42 @@ export function eventResource(
     organizer: { emailAddress: organizer },
     onlineMeeting: null,
     ...event.own,
+    ...occurrenceProperties(event, entry, person, immutableIds),
+  };
+}
+
+// The original start of a whole day is its midnight in the mailbox's zone.
+function occurrenceProperties(
+  { id, occurrence }: StoredEvent,
+  entry: ListedCalendar,
+  person: Person,
+  immutableIds: boolean,
+): object {
+  if (occurrence === undefined) return {};
+  const { masterId, original } = occurrence;
+  const startMs =
+    original.kind === 'timed'
+      ? original.startMs
+      : Temporal.PlainDate.from(original.date).toZonedDateTime(person.timeZone).epochMilliseconds;
+  return {
+    type: entry.calendar.events.has(id) ? 'exception' : 'occurrence',
+    seriesMasterId: eventId({ id: masterId }, entry, immutableIds),
+    originalStart: new Date(startMs).toISOString().replace('.000Z', 'Z'),
+    recurrence: null,
   };
 }
 
 /** The usual id names the folder too, so it changes when the event moves; the immutable one does not. */
-export function eventId(event: StoredEvent, entry: ListedCalendar, immutable: boolean): string {
+export function eventId(event: { id: string }, entry: ListedCalendar, immutable: boolean): string {
   const inner = immutable ? `immutable ${event.id}` : `${entry.id.slice(0, 24)} ${event.id}`;
   return `${immutable ? 'AAkALgAA' : 'AAMkADAA'}${Buffer.from(inner).toString('base64url')}AAA=`;
+}
+
+/** The id inside the sandbox that an id of either kind stands for; undefined when it stands for none. */
+export function innerId(id: string): string | undefined {
+  const encoded = /^(?:AAkALgAA|AAMkADAA)(.*)AAA=$/.exec(id)?.[1];
+  if (encoded === undefined) return undefined;
+  return /^\S+ (.+)$/.exec(Buffer.from(encoded, 'base64url').toString('utf8'))?.[1];
 }
 
 function stamp(epochMs: number): string {

@@ -1,18 +1,23 @@
+import { Temporal } from 'temporal-polyfill';
 import { z } from 'zod';
-import { guestsOf } from '../calendar-store.ts';
-import type { Attendee, EventContent, StoredEvent } from '../calendar-store.ts';
+import { guestsOf, stretchOf } from '../calendar-store.ts';
+import type { Attendee, EventContent, OriginalStart, StoredEvent } from '../calendar-store.ts';
 import type { NewEffect } from '../effects.ts';
 import { jsonAnswer, Refused } from '../exchange.ts';
 import type { Answer, Ask } from '../exchange.ts';
+import { dropStrays, eventById, exceptionsOf, occurrencesWithin } from '../occurrences.ts';
 import type { ListedCalendar, Person } from '../people.ts';
 import type { World } from '../world.ts';
 import { badRequest, graphError, itemNotFound } from './errors.ts';
 import { EventPatch, NewEvent, readContent } from './event-body.ts';
-import { etagOf, eventId, eventResource } from './event-resource.ts';
+import { etagOf, eventId, eventResource, innerId } from './event-resource.ts';
 import { expanded, mergeMarks, readExpand } from './extended-properties.ts';
 import { readJson } from './json-body.ts';
 import { readOptions, readPreferences, select } from './odata.ts';
 import type { Preferences } from './odata.ts';
+
+// A day and its neighbours, whatever the zone.
+const NEIGHBOUR_MS = 48 * 3_600_000;
 
 /** An event and the calendar it is in. */
 export interface EventPlace {
@@ -20,14 +25,14 @@ export interface EventPlace {
   readonly event: StoredEvent;
 }
 
-/** The event that an id means, either kind of id; a deleted one is found no more. */
+/** The event or occurrence that an id means, either kind of id; a deleted one is found no more. */
 export function findEvent(entries: readonly ListedCalendar[], id: string): EventPlace {
   if (!/^[A-Za-z0-9_=+/-]{20,}$/.test(id)) throw badRequest('ErrorInvalidIdMalformed', 'Id is malformed.');
+  const inner = innerId(id) ?? '';
   for (const entry of entries) {
-    for (const event of entry.calendar.events.values()) {
-      const here = eventId(event, entry, false) === id || eventId(event, entry, true) === id;
-      if (here && event.status !== 'cancelled') return { entry, event };
-    }
+    const event = eventById(entry.calendar, inner);
+    if (event === undefined || event.status === 'cancelled') continue;
+    if (eventId(event, entry, false) === id || eventId(event, entry, true) === id) return { entry, event };
   }
   throw itemNotFound();
 }
@@ -40,10 +45,30 @@ export function getEvent(world: World, ask: Ask, person: Person, at: EventPlace)
     status: 200,
     preferences: readPreferences(ask),
     shape: (whole) => ({
-      ...select(whole, options.text('$select'), 'event'),
+      ...select({ ...whole, ...onSelect(at, options.text('$select')) }, options.text('$select'), 'event'),
       ...expanded(at.event, expand),
     }),
   });
+}
+
+// Told only of a series, and only when it is selected.
+function onSelect({ entry, event }: EventPlace, selected = ''): object {
+  if (!selected.toLowerCase().split(',').includes('cancelledoccurrences')) return {};
+  const gone = exceptionsOf(entry.calendar, event).filter(({ status }) => status === 'cancelled');
+  return {
+    cancelledOccurrences: gone.map(
+      ({ occurrence }) => `OID.${eventId(event, entry, false)}.${dayOf(event, occurrence?.original)}`,
+    ),
+  };
+}
+
+// The day of a start on the clock of its series.
+function dayOf({ recurrence }: StoredEvent, original: OriginalStart | undefined): string {
+  if (original === undefined || original.kind === 'all-day') return original?.date ?? '';
+  return Temporal.Instant.fromEpochMilliseconds(original.startMs)
+    .toZonedDateTimeISO(recurrence?.timeZone ?? 'UTC')
+    .toPlainDate()
+    .toString();
 }
 
 /** POST …/events. A transactionId that comes again makes no second event. */
@@ -88,17 +113,24 @@ export function updateEvent(world: World, ask: Ask, person: Person, { entry, eve
   checkWritable(entry);
   const patch = readJson(ask, EventPatch);
   checkMatch(ask, event);
+  const { occurrence } = event;
+  if (occurrence !== undefined && (patch.recurrence ?? undefined) !== undefined) {
+    throw badRequest('ErrorPropertyValidationFailure', 'An occurrence has no recurrence of its own.');
+  }
   const written = Object.entries(patch).filter(([, value]) => value !== undefined);
   const body = { ...bodyOf(event, entry, person), ...Object.fromEntries(written) };
   const follows = patch.recurrence === undefined;
   const content = withMeeting(readContent(EventPatch.parse(body), { follows }), patch, person, world, event);
+  checkNeighbours(entry, event, content, person);
   const changed = world.store.replace(entry.calendar, event, {
     ...content,
     response: event.response,
     status: event.status,
     marks: mergeMarks(event.marks ?? [], patch.singleValueExtendedProperties ?? []),
     ...(event.key === undefined ? {} : { key: event.key }),
+    ...(occurrence === undefined ? {} : { occurrence }),
   });
+  dropStrays(entry.calendar, changed);
   const all = [...(event.attendees ?? []), ...(changed.attendees ?? [])];
   const guests = all.filter(({ email }, index) => all.findIndex((one) => one.email === email) === index);
   note(world, 'updated', person, { entry, event: changed }, guests);
@@ -200,6 +232,35 @@ function checkWritable(entry: ListedCalendar): void {
   throw new Refused(
     graphError(403, 'ErrorAccessDenied', 'Access is denied. Check credentials and try again.'),
   );
+}
+
+// Outlook moves an occurrence neither to the day of one beside it nor past it.
+function checkNeighbours(
+  { calendar }: ListedCalendar,
+  event: StoredEvent,
+  { span }: EventContent,
+  person: Person,
+): void {
+  const master = calendar.events.get(event.occurrence?.masterId ?? '');
+  if (master === undefined || JSON.stringify(span) === JSON.stringify(event.span)) return;
+  const day = (startMs: number): string =>
+    Temporal.Instant.fromEpochMilliseconds(startMs)
+      .toZonedDateTimeISO(person.timeZone)
+      .toPlainDate()
+      .toString();
+  const startOf = (one: Pick<StoredEvent, 'span'>): number => stretchOf(one.span, person.timeZone).startMs;
+  const [fromMs, toMs] = [startOf(event), startOf({ span })];
+  const between = {
+    startMs: Math.min(fromMs, toMs) - NEIGHBOUR_MS,
+    endMs: Math.max(fromMs, toMs) + NEIGHBOUR_MS,
+  };
+  const crossed = occurrencesWithin(calendar, master, between, person.timeZone)
+    .filter(({ id, status }) => id !== event.id && status !== 'cancelled')
+    .map((other) => startOf(other))
+    .some((otherMs) => (otherMs < fromMs ? day(toMs) <= day(otherMs) : day(toMs) >= day(otherMs)));
+  if (!crossed) return;
+  const message = 'Modified occurrence is crossing or overlapping adjacent occurrence.';
+  throw new Refused(graphError(400, 'ErrorOccurrenceCrossingBoundary', message));
 }
 
 function checkMatch(ask: Ask, event: StoredEvent): void {

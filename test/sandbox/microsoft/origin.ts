@@ -7,7 +7,7 @@ import type { World } from '../world.ts';
 import { adminConsent, decideForTenant } from './admin-consent.ts';
 import { authorize, decide } from './authorize.ts';
 import { batch } from './batch.ts';
-import { calendarView } from './calendar-view.ts';
+import { calendarView, listInstances } from './calendar-view.ts';
 import { getCalendar, getMailboxSettings, getMe, listCalendars } from './calendars.ts';
 import { discovery, openIdConfiguration } from './discovery.ts';
 import { entraError, graphError, itemNotFound } from './errors.ts';
@@ -89,6 +89,13 @@ const GRAPH: readonly GraphRequest[] = [
     path: EVENT_PATH,
     scopes: REQUEST_SCOPES.calendars,
     answer: ofEvent(getEvent),
+  },
+  {
+    operation: 'graph.events.instances',
+    method: 'GET',
+    path: /^\/me\/(?:calendar\/|calendars\/([^/]+)\/)?events\/([^/]+)\/instances$/i,
+    scopes: REQUEST_SCOPES.calendars,
+    answer: ofEvent(listInstances),
   },
   {
     operation: 'graph.events.update',

@@ -57,6 +57,50 @@ export function recurrenceZone({ range }: PatternedRecurrence): string | undefin
   return zone;
 }
 
+const FREQUENCIES: Readonly<Record<Pattern['type'], string>> = {
+  daily: 'DAILY',
+  weekly: 'WEEKLY',
+  absoluteMonthly: 'MONTHLY',
+  relativeMonthly: 'MONTHLY',
+  absoluteYearly: 'YEARLY',
+  relativeYearly: 'YEARLY',
+};
+const POSITIONS = { first: 1, second: 2, third: 3, fourth: 4, last: -1 } as const;
+
+/** The rule of RFC 5545 that a recurrence means. A day that a month does not have is its last day. */
+export function ruleOf({ pattern, range }: PatternedRecurrence): string {
+  const { type, interval, index, month, dayOfMonth } = pattern;
+  const days = (pattern.daysOfWeek ?? []).map(dayCode).join(',');
+  // The last of the days from the 28th on that the month has.
+  const lastDays = [28, 29, 30, 31].filter((day) => day <= (dayOfMonth ?? 0));
+  const monthDay =
+    lastDays.length < 2
+      ? [`BYMONTHDAY=${String(dayOfMonth ?? 1)}`]
+      : [`BYMONTHDAY=${lastDays.join(',')}`, 'BYSETPOS=-1'];
+  const relativeDay = [`BYDAY=${days}`, `BYSETPOS=${String(POSITIONS[index ?? 'first'])}`];
+  const inMonth = `BYMONTH=${String(month ?? 1)}`;
+  const parts: Readonly<Record<Pattern['type'], readonly string[]>> = {
+    daily: [],
+    weekly: [`BYDAY=${days}`],
+    absoluteMonthly: monthDay,
+    relativeMonthly: relativeDay,
+    absoluteYearly: [inMonth, ...monthDay],
+    relativeYearly: [inMonth, ...relativeDay],
+  };
+  const ends = {
+    noEnd: [],
+    numbered: [`COUNT=${String(range.numberOfOccurrences ?? 1)}`],
+    endDate: [`UNTIL=${(range.endDate ?? '').replaceAll('-', '')}`],
+  };
+  const head = [`FREQ=${FREQUENCIES[type]}`, `INTERVAL=${String(interval)}`];
+  const weekStart = `WKST=${dayCode(pattern.firstDayOfWeek ?? 'sunday')}`;
+  return `RRULE:${[...head, weekStart, ...parts[type], ...ends[range.type]].join(';')}`;
+}
+
+function dayCode(day: z.infer<typeof Day>): string {
+  return day.slice(0, 2).toUpperCase();
+}
+
 /** Refuses a recurrence that does not say what its kind needs, or does not begin with the event. */
 export function checkRecurrence(recurrence: PatternedRecurrence, startDate: string): void {
   const { pattern, range } = recurrence;
