@@ -14,6 +14,9 @@ export type EventTime =
   | { kind: 'timed'; startMs: number; endMs: number; timeZone: string }
   | { kind: 'all-day'; startDate: string; endDate: string; timeZone: string };
 
+/** Which occurrence of a series: when it would start by the rule, wherever it was moved since. */
+export type OriginalStart = { kind: 'timed'; startMs: number } | { kind: 'all-day'; date: string };
+
 /** An event to create. */
 export interface EventDraft {
   summary: string;
@@ -38,6 +41,8 @@ export interface EventDraft {
 export interface EventChange {
   eventId: string;
   calendarId?: string;
+  /** Only this occurrence of the series `eventId`; absent: the event, which may be a whole series. */
+  occurrence?: OriginalStart;
   summary?: string;
   description?: string;
   location?: string;
@@ -56,6 +61,8 @@ export interface EventChange {
 export interface EventCancellation {
   eventId: string;
   calendarId?: string;
+  /** Only this occurrence of the series `eventId`; absent: the event, which may be a whole series. */
+  occurrence?: OriginalStart;
   notify: 'all' | 'none';
 }
 
@@ -141,6 +148,20 @@ export function readTime(
   return { kind: 'timed', startMs, endMs, timeZone };
 }
 
+/** Reads which occurrence is meant; a problem names the field. `timeZone`: for a time without an offset. */
+function readOccurrence(
+  text: string,
+  timeZone: string | undefined,
+  context: z.core.$RefinementCtx,
+): OriginalStart | undefined {
+  if (isDate(text)) return { kind: 'all-day', date: text };
+  const startMs = parseInstant(text, timeZone);
+  if (typeof startMs === 'number') return { kind: 'timed', startMs };
+  const message = `${INSTANT_MESSAGES[startMs]}${startMs === 'not-a-time' ? ', or a date' : ''}`;
+  context.issues.push({ code: 'custom', path: ['occurrence'], message, input: text });
+  return undefined;
+}
+
 /** When something is, as it is asked for. */
 export const timeFields = { start: z.string(), end: z.string(), timeZone: timeZoneSchema };
 
@@ -180,6 +201,7 @@ export const createEventRequestSchema = z
 
 const changeFields = {
   calendarId: idSchema.optional(),
+  occurrence: z.string().optional(),
   summary: summarySchema.optional(),
   description: descriptionSchema.optional(),
   location: locationSchema.optional(),
@@ -193,7 +215,9 @@ const changeFields = {
 /** The body of `PATCH …/events/:eventId`: the id comes from the path, the version from `If-Match`. */
 export const eventChangeBodySchema = z.strictObject(changeFields);
 
-/** The payload of `update-event`. Times change together, with their zone. */
+/**
+ * The payload of `update-event`. Times change together, with their zone; alone, the zone is that of `occurrence`.
+ */
 export const updateEventRequestSchema = z
   .strictObject({
     connectorId: connectorIdSchema.optional(),
@@ -203,8 +227,13 @@ export const updateEventRequestSchema = z
   })
   .transform((wire, context): { connectorId?: string; change: EventChange } => {
     const { connectorId, eventId, start, end, timeZone, ...rest } = wire;
+    let occurrence: OriginalStart | undefined;
+    if (rest.occurrence !== undefined) {
+      occurrence = readOccurrence(rest.occurrence, timeZone, context);
+      if (occurrence === undefined) return z.NEVER;
+    }
     let time: EventTime | undefined;
-    if (start !== undefined || end !== undefined || timeZone !== undefined) {
+    if (start !== undefined || end !== undefined || (timeZone !== undefined && occurrence === undefined)) {
       for (const [field, value] of Object.entries({ start, end, timeZone })) {
         if (value !== undefined) continue;
         const message = 'is needed: start, end and timeZone change together';
@@ -220,6 +249,7 @@ export const updateEventRequestSchema = z
       change: {
         eventId,
         notify: rest.notify ?? 'all',
+        ...(occurrence !== undefined && { occurrence }),
         ...(calendarId !== undefined && { calendarId }),
         ...(summary !== undefined && { summary }),
         ...(description !== undefined && { description }),
@@ -237,16 +267,23 @@ export const cancelEventRequestSchema = z
     connectorId: connectorIdSchema.optional(),
     eventId: idSchema,
     calendarId: idSchema.optional(),
+    occurrence: z.string().optional(),
     notify: notifySchema.optional(),
   })
-  .transform(
-    ({
-      connectorId,
-      eventId,
-      calendarId,
-      notify,
-    }): { connectorId?: string; cancellation: EventCancellation } => ({
+  .transform((wire, context): { connectorId?: string; cancellation: EventCancellation } => {
+    const { connectorId, eventId, calendarId, notify } = wire;
+    let occurrence: OriginalStart | undefined;
+    if (wire.occurrence !== undefined) {
+      occurrence = readOccurrence(wire.occurrence, undefined, context);
+      if (occurrence === undefined) return z.NEVER;
+    }
+    return {
       ...(connectorId !== undefined && { connectorId }),
-      cancellation: { eventId, notify: notify ?? 'all', ...(calendarId !== undefined && { calendarId }) },
-    }),
-  );
+      cancellation: {
+        eventId,
+        notify: notify ?? 'all',
+        ...(calendarId !== undefined && { calendarId }),
+        ...(occurrence !== undefined && { occurrence }),
+      },
+    };
+  });

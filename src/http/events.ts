@@ -30,7 +30,10 @@ export async function updateEvent(
   return await write({ type: 'update-event', connectorId: id, payload }, request, context);
 }
 
-/** `DELETE /v1/connectors/:id/events/:eventId?calendarId=&notify=`: cancels an event; what is gone is success. */
+/**
+ * `DELETE /v1/connectors/:id/events/:eventId?calendarId=&occurrence=&notify=`: cancels an event, a series, or one
+ * occurrence of it; what is gone is success.
+ */
 export async function cancelEvent(
   request: Request,
   { id, eventId }: { id: string; eventId: string },

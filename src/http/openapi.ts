@@ -167,6 +167,10 @@ export function describeApi(publicBaseUrl: string): object {
             eventId,
             idempotencyKey,
             { ...parameter('calendarId', 'query', 'Default: the primary calendar.'), required: false },
+            {
+              ...parameter('occurrence', 'query', 'Only the occurrence of this original start.'),
+              required: false,
+            },
             { ...parameter('notify', 'query', 'all (default) or none.'), required: false },
           ],
           answer: z.object({ eventId: z.string(), status: z.literal('cancelled') }),

@@ -153,10 +153,14 @@ export interface Provider {
   createEvent(draft: EventDraft, creation: Creation, access: Access): Promise<Outcome<EventRecord>>;
   /**
    * Changes what the change names and leaves the rest. With the caller's `etag`: only that version,
-   * else `changed`. Without: the version at hand, read anew when somebody else was faster.
+   * else `changed`. Without: the version at hand, read anew when somebody else was faster. A change of one
+   * `occurrence` touches no other and not the series; `not-found` when the event has none such, or no more.
    */
   updateEvent(change: EventChange, access: Access): Promise<Outcome<EventRecord>>;
-  /** Cancels an event, or one occurrence by its own id. Success when it is gone already. */
+  /**
+   * Cancels an event, or one occurrence by its own id or by its series and original start; then nothing else
+   * of the series. Success when it is gone already, `not-found` when the event has no such occurrence.
+   */
   cancelEvent(cancellation: EventCancellation, access: Access): Promise<Outcome<void>>;
   /** Takes away what a creation of this key has made, if it was ever made. */
   removeCreated(removal: CreatedRemoval, access: Access): Promise<Outcome<void>>;

@@ -137,6 +137,47 @@ describe('a request to cancel an event', () => {
   });
 });
 
+describe('the occurrence that a request names', () => {
+  const timed = { kind: 'timed', startMs: Date.UTC(2026, 9, 27, 8) };
+  const zone = { timeZone: 'Europe/Berlin' };
+  const update = (wire: object) => updateEventRequestSchema.safeParse({ eventId: 'e', ...wire });
+  const cancel = (wire: object) => cancelEventRequestSchema.safeParse({ eventId: 'e', ...wire });
+
+  it('is a time with an offset, or the date of whole days', () => {
+    for (const [occurrence, expected] of [
+      ['2026-10-27T09:00:00+01:00', timed],
+      ['2026-10-27T08:00:00Z', timed],
+      ['2026-10-27', { kind: 'all-day', date: '2026-10-27' }],
+    ] as const) {
+      expect(update({ occurrence }).data?.change.occurrence).toEqual(expected);
+      expect(cancel({ occurrence }).data?.cancellation.occurrence).toEqual(expected);
+    }
+    expect(update({}).data?.change).not.toHaveProperty('occurrence');
+    expect(cancel({}).data?.cancellation).not.toHaveProperty('occurrence');
+  });
+
+  it('is a local time where the change names its zone, with new times or without', () => {
+    const local = { occurrence: '2026-10-27T09:00:00', ...zone };
+    expect(update(local).data?.change).toEqual({ eventId: 'e', notify: 'all', occurrence: timed });
+    const moved = update({ ...local, start: '2026-10-28T09:00:00', end: '2026-10-28T10:00:00' });
+    expect(moved.data?.change).toMatchObject({ occurrence: timed, time: zone });
+  });
+
+  it.each([
+    ['next week', {}, /RFC 3339 date-time.*, or a date$/],
+    ['2026-02-30', {}, /RFC 3339/],
+    ['2026-10-27T09:00:00', {}, /needs an offset/],
+    ['2026-03-29T02:30:00', zone, /does not exist/],
+  ])('is refused by its field: %s', (occurrence, more, message) => {
+    const reads = [update({ occurrence, ...more }), ...('timeZone' in more ? [] : [cancel({ occurrence })])];
+    for (const { error } of reads) {
+      expect(error === undefined ? [] : listFieldErrors(error)).toEqual([
+        { path: 'occurrence', message: expect.stringMatching(message) },
+      ]);
+    }
+  });
+});
+
 describe('the times of an event', () => {
   it('are told with the offset of their zone, or as dates', () => {
     const { draft } = createEventRequestSchema.parse(MEETING);

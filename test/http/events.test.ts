@@ -109,10 +109,12 @@ describe('PATCH and DELETE …/events/:eventId', () => {
       headers: { 'If-Match': '"7"' },
     });
     expect(updated.status).toBe(200);
-    await send(`${target}?calendarId=team&notify=none`, { method: 'DELETE' });
+    const occurrence = '2026-10-27T09:00:00+01:00';
+    const query = `calendarId=team&notify=none&occurrence=${encodeURIComponent(occurrence)}`;
+    await send(`${target}?${query}`, { method: 'DELETE' });
     expect(calls.map(({ args }) => args[0])).toMatchObject([
       { type: 'update-event', payload: { eventId: id, summary: 'New', etag: '"7"' } },
-      { type: 'cancel-event', payload: { eventId: id, calendarId: 'team', notify: 'none' } },
+      { type: 'cancel-event', payload: { eventId: id, calendarId: 'team', notify: 'none', occurrence } },
     ]);
   });
 
@@ -124,5 +126,7 @@ describe('PATCH and DELETE …/events/:eventId', () => {
       await send(`${path}/e`, { method: 'PATCH', json: { start: MEETING.start } }),
     );
     expect(half.errors?.map(({ path: field }) => field)).toEqual(['end', 'timeZone']);
+    const unclear = await readProblem(await send(`${path}/e?occurrence=tomorrow`, { method: 'DELETE' }));
+    expect(unclear).toMatchObject({ status: 400, errors: [{ path: 'occurrence' }] });
   });
 });

@@ -11,6 +11,7 @@ import {
   writeChange,
   writeDraft,
 } from './event-resource.ts';
+import { aimAtOccurrence } from './occurrences.ts';
 
 /** Google's name for the account's own calendar. */
 const PRIMARY = 'primary';
@@ -83,7 +84,10 @@ export async function updateEvent(
   change: EventChange,
   access: Access,
 ): Promise<Outcome<EventRecord>> {
-  const { calendarId = PRIMARY, eventId } = change;
+  const aimed = await aimAtOccurrence(apiUrl, change, access);
+  if (!aimed.ok) return aimed;
+  if (aimed.value === undefined) return fail({ kind: 'not-found', what: 'occurrence' });
+  const { calendarId = PRIMARY, eventId } = aimed.value;
   for (let round = 0; round < ROUNDS; round += 1) {
     // Each round needs the verdict on the one before it.
     // oxlint-disable-next-line no-await-in-loop
@@ -125,9 +129,13 @@ export async function updateEvent(
 /** Cancels an event or an occurrence (events.delete). One that is not there, or no longer, counts as cancelled. */
 export async function cancelEvent(
   apiUrl: string,
-  { calendarId = PRIMARY, eventId, notify }: EventCancellation,
+  cancellation: EventCancellation,
   access: Access,
 ): Promise<Outcome<void>> {
+  const aimed = await aimAtOccurrence(apiUrl, cancellation, access);
+  if (!aimed.ok) return aimed;
+  if (aimed.value === undefined) return ok(undefined);
+  const { calendarId = PRIMARY, eventId, notify } = aimed.value;
   const cancelled = await callApi(
     apiUrl,
     access,

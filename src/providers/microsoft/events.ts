@@ -13,6 +13,7 @@ import {
   readRecord,
   writeDraft,
 } from './event-resource.ts';
+import { aimAtOccurrence } from './occurrences.ts';
 
 /** The default calendar, whatever its id. */
 const PRIMARY = 'primary';
@@ -100,10 +101,14 @@ async function findByKey(
  */
 export async function updateEvent(
   config: MicrosoftConfig,
-  change: EventChange,
+  asked: EventChange,
   access: Access,
 ): Promise<Outcome<EventRecord>> {
   const graph: Graph = { graphUrl: config.graphUrl, access };
+  const aimed = await aimAtOccurrence(graph, asked, eventPaths(asked));
+  if (!aimed.ok) return aimed;
+  const change = aimed.value;
+  if (change === undefined) return fail({ kind: 'not-found', what: 'occurrence' });
   for (let round = 1; ; round++) {
     // Each round needs the outcome of the one before it.
     // oxlint-disable-next-line no-await-in-loop
@@ -176,7 +181,9 @@ export async function cancelEvent(
   access: Access,
 ): Promise<Outcome<void>> {
   const graph: Graph = { graphUrl: config.graphUrl, access };
-  for (const path of eventPaths(cancellation)) {
+  const aimed = await aimAtOccurrence(graph, cancellation, eventPaths(cancellation));
+  if (!aimed.ok) return aimed;
+  for (const path of aimed.value === undefined ? [] : eventPaths(aimed.value)) {
     // oxlint-disable-next-line no-await-in-loop
     const asked = await askGraph(graph, { method: 'DELETE', path, what: 'event', writes: true });
     const gone = withoutCursor(asked);

@@ -16,6 +16,9 @@ const CURSOR_CODES = ['resyncRequired', 'syncStateNotFound', 'syncStateInvalid']
 /** The account has no mailbox that Graph can reach: no permission would change that. */
 const NO_MAILBOX_CODES = ['MailboxNotEnabledForRESTAPI', 'MailboxNotSupportedForRESTAPI'];
 
+/** An occurrence would no longer stand between its neighbours (graph docs: event-update). */
+const CROSSING_CODES = ['ErrorOccurrenceCrossingBoundary'];
+
 /** An id in the path that is none: there is nothing that has it. */
 const NO_ID_CODES = ['ErrorInvalidIdMalformed'];
 
@@ -43,6 +46,10 @@ export function readFailure(reply: Reply, { what, writes }: FailedRequest): Fail
   if (status === 410 || (status < 500 && has(CURSOR_CODES))) return { kind: 'cursor-expired' };
   if (status < 500 && has(NO_MAILBOX_CODES)) return { kind: 'rejected', status, code };
   if (status === 400 && has(NO_ID_CODES)) return { kind: 'not-found', what };
+  if (status === 400 && has(CROSSING_CODES)) {
+    const detail = 'Microsoft moves an occurrence neither to the day of one beside it nor past it';
+    return { kind: 'unsupported', field: 'start', detail };
+  }
   switch (status) {
     case 403:
       return { kind: 'consent-missing', scopes: [] };

@@ -74,6 +74,13 @@ describe('a Graph error', () => {
     expect(read(400, error('ErrorInvalidIdMalformed'))).toEqual({ kind: 'not-found', what: 'event' });
   });
 
+  it('of an occurrence that would pass its neighbours is told by the field', () => {
+    expect(read(400, error('ErrorOccurrenceCrossingBoundary'))).toMatchObject({
+      kind: 'unsupported',
+      field: 'start',
+    });
+  });
+
   it('of 409 and 412 is for the caller to understand', () => {
     expect(read(409, error('ErrorDuplicateTransactionId'))).toEqual({
       kind: 'rejected',
