@@ -130,12 +130,18 @@ export class Actor {
       onError,
       obstacle,
       onFailure: (failure) => this.#connection.notice(failure),
-      openPlaces: (holdId) =>
-        ledger.open().flatMap(({ id, type, payload }) => {
+      openPlaces: (holdId, taskId) => {
+        const open = ledger.open();
+        const before = open.slice(
+          0,
+          open.findIndex(({ id }) => id === taskId),
+        );
+        return before.flatMap(({ id, type, payload }) => {
           const isOf =
             type === 'place-hold' && placeHoldRequestSchema.parse(payload).request.holdId === holdId;
           return isOf ? [id] : [];
-        }),
+        });
+      },
       rearm: () => this.#rearm(),
     });
     this.#availability = new Availability({

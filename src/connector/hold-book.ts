@@ -225,6 +225,11 @@ export class HoldBook {
     );
   }
 
+  /** All events that must go are due now. */
+  hasten(nowMs: number): void {
+    this.#store.query('UPDATE leftover SET due_at = ? WHERE due_at > ?', nowMs, nowMs);
+  }
+
   /** The events that must go, those that are due by `untilMs`. */
   leftovers(untilMs = Number.MAX_SAFE_INTEGER): Leftover[] {
     return leftoverRowsSchema

@@ -27,6 +27,9 @@ const WATCH_MS = 30_000;
 /** How long a disconnect waits for the holds' events to go. */
 const LONGEST_RELEASE_MS = 10_000;
 
+/** An event that the provider refuses to remove so often, over a day and more, is left where it is. */
+const MOST_REMOVALS = 200;
+
 /** What the person reads in their calendar. */
 const SUMMARY = 'Hold (not confirmed yet)';
 
@@ -45,8 +48,8 @@ export interface HoldsOptions {
   obstacle: () => Failure | undefined;
   /** A call has failed in a way that may concern the whole connector. */
   onFailure: (failure: Failure) => void;
-  /** The tasks that are still to place a hold of this id. */
-  openPlaces: (holdId: string) => string[];
+  /** The tasks that came before `taskId` and are still to place a hold of this id. */
+  openPlaces: (holdId: string, taskId: string) => string[];
   /** The next due time may have changed. */
   rearm: () => void;
 }
@@ -165,13 +168,13 @@ export class Holds {
   }
 
   /** Lets a hold go. Idempotent; what was never placed is remembered, so that a place that is late does nothing. */
-  cancel(holdId: string, lane: Lane): Promise<Outcome<HoldRecord>> {
+  cancel(holdId: string, taskId: string, lane: Lane): Promise<Outcome<HoldRecord>> {
     return this.#turns.run(async () => {
       const { now, openPlaces } = this.#options;
       this.#expire();
       const known = this.#book.find(holdId);
       if (known?.state === 'confirmed') return fail({ kind: 'hold-over', state: 'confirmed' });
-      this.#book.overtake(openPlaces(holdId), now());
+      this.#book.overtake(openPlaces(holdId, taskId), now());
       if (known?.placed === undefined) {
         this.#book.rememberCancelled(holdId, now() + DEFAULT_TTL_SECONDS * 1000, now());
         return ok({ holdId, state: 'cancelled' });
@@ -299,7 +302,8 @@ export class Holds {
 
   /** The events of holds that are over are tried again now: the account can be reached again. */
   wake(): void {
-    if (this.#book.leftovers().length > 0) this.#options.agenda.schedule('holds', this.#options.now());
+    this.#book.hasten(this.#options.now());
+    this.#schedule();
   }
 
   /** Makes sure that nothing is left of a hold that is over. */
@@ -324,11 +328,10 @@ export class Holds {
       return removed;
     }
     onFailure(removed.failure);
-    // What the provider refuses once and for all is not asked again; a person may reconnect, though.
-    const { code, retryable } = describeFailure(removed.failure);
-    if (retryable || ['reauth_required', 'consent_missing', 'misconfigured'].includes(code))
-      this.#postpone(leftover);
-    else this.#book.removed(key);
+    // The provider may come to another mind, or the person may reconnect; but not for ever.
+    const isFinal = removed.failure.kind === 'rejected' && leftover.attempts >= MOST_REMOVALS;
+    if (isFinal) this.#book.removed(key);
+    else this.#postpone(leftover);
     return removed;
   }
 

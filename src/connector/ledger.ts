@@ -173,10 +173,12 @@ export class Ledger {
     this.#store.query(`UPDATE task SET state = 'accepted', due_at = ? WHERE state = 'parked'`, nowMs);
   }
 
-  /** Every task that has not ended. */
+  /** Every task that has not ended, in the order they came. */
   open(): { id: string; type: TaskType; payload: unknown }[] {
     return rowsSchema
-      .parse(this.#store.query(`SELECT * FROM task WHERE state IN ('accepted', 'parked')`))
+      .parse(
+        this.#store.query(`SELECT * FROM task WHERE state IN ('accepted', 'parked') ORDER BY created_at, id`),
+      )
       .map(({ id, type, payload }) => ({ id, type, payload: parseJson(payload) }));
   }
 

@@ -68,7 +68,7 @@ export class TaskRuns {
       }
       case 'cancel-hold': {
         const { holdId } = cancelHoldRequestSchema.parse(task.payload);
-        return await holds.cancel(holdId, lane);
+        return await holds.cancel(holdId, task.id, lane);
       }
       case 'confirm-hold': {
         const { confirmation } = confirmHoldRequestSchema.parse(task.payload);

@@ -147,8 +147,9 @@ export const groupHoldRequestSchema = z
       .array(z.strictObject({ connectorId: connectorIdSchema, calendarId: z.exactOptional(idSchema) }))
       .superRefine((slots, context) => {
         const named = connectorIdsSchema.safeParse(slots.map(({ connectorId }) => connectorId));
-        for (const { message } of named.error?.issues ?? []) {
-          context.issues.push({ code: 'custom', message, input: slots });
+        // What is wrong with a single one has been said above.
+        for (const { message, path } of named.error?.issues ?? []) {
+          if (path.length === 0) context.issues.push({ code: 'custom', message, input: slots });
         }
       }),
   })

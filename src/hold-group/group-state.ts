@@ -1,12 +1,7 @@
 import * as z from 'zod';
 import { eventRecordSchema } from '../domain/event.ts';
 import { taskErrorSchema } from '../domain/failure.ts';
-import {
-  confirmationBodySchema,
-  type GroupHoldRecord,
-  type GroupHoldRequest,
-  groupStateSchema,
-} from '../domain/hold.ts';
+import { type GroupHoldRecord, type GroupHoldRequest, groupStateSchema } from '../domain/hold.ts';
 import { formatInstant, parseInstant } from '../domain/time-zone.ts';
 
 const slotSchema = z.object({
@@ -28,6 +23,16 @@ const askedSchema = z.object({
   onConflict: z.enum(['reject', 'allow']),
 });
 
+/** What the group is to become, as it is handed on to its connectors. */
+const confirmationSchema = z.object({
+  summary: z.string(),
+  description: z.exactOptional(z.string()),
+  location: z.exactOptional(z.string()),
+  attendees: z.exactOptional(z.array(z.object({ email: z.string() }))),
+  notify: z.exactOptional(z.enum(['all', 'none'])),
+});
+export type GroupConfirmation = z.infer<typeof confirmationSchema>;
+
 /** Why a group was not held or not confirmed: what its connector said. */
 export const groupErrorSchema = taskErrorSchema.extend({ connectorId: z.exactOptional(z.string()) });
 export type GroupError = z.infer<typeof groupErrorSchema>;
@@ -44,7 +49,7 @@ export const groupSchema = z.object({
   phase: groupStateSchema,
   asked: z.exactOptional(askedSchema),
   slots: z.array(slotSchema),
-  confirmation: z.exactOptional(confirmationBodySchema),
+  confirmation: z.exactOptional(confirmationSchema),
   /** What stopped it, for those who ask. */
   error: z.exactOptional(groupErrorSchema),
   startedAtMs: z.number(),

@@ -1,9 +1,8 @@
 import { DurableObject } from 'cloudflare:workers';
-import type * as z from 'zod';
 import { actorOf } from '../connector/stub.ts';
-import type { confirmationBodySchema, GroupHoldRequest } from '../domain/hold.ts';
+import type { GroupHoldRequest } from '../domain/hold.ts';
 import { describeThrown, logEvent } from '../metrics.ts';
-import { type Group, groupSchema } from './group-state.ts';
+import { type Group, type GroupConfirmation, groupSchema } from './group-state.ts';
 import { type GroupAnswer, HoldGroup } from './hold-group.ts';
 
 /** Where a group stands in its object's storage. */
@@ -52,7 +51,7 @@ export class HoldGroupDO extends DurableObject {
   }
 
   /** Turns the hold into the event on every connector. */
-  confirm(confirmation: z.infer<typeof confirmationBodySchema>): Promise<GroupAnswer> {
+  confirm(confirmation: GroupConfirmation): Promise<GroupAnswer> {
     return this.#group.confirm(confirmation);
   }
 

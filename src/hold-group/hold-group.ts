@@ -3,7 +3,6 @@ import { Sequence } from '../connector/sequence.ts';
 import { backOffMs } from '../connector/verdict.ts';
 import { describeFailure, type Failure, type Outcome } from '../domain/failure.ts';
 import {
-  type confirmationBodySchema,
   DEFAULT_TTL_SECONDS,
   type GroupHoldRecord,
   type GroupHoldRequest,
@@ -13,12 +12,12 @@ import type { CalendarTask, TaskType } from '../domain/task.ts';
 import {
   beginGroup,
   type Group,
+  type GroupConfirmation,
   type GroupError,
   type GroupSlot,
   isSameRequest,
   presentGroup,
 } from './group-state.ts';
-import type * as z from 'zod';
 
 /** How long one connector may take before the alarm goes on asking. */
 const PATIENCE_MS = 20_000;
@@ -30,7 +29,7 @@ const RELEASE_WITHIN_MS = 24 * 60 * 60_000;
 /** How long a group that is over is remembered. */
 const KEPT_MS = 24 * 60 * 60_000;
 /** While something is going on, the alarm looks after it this often. */
-const WATCH_MS = 30_000;
+const WATCH_MS = 5_000;
 
 /** What a group touches outside itself. */
 export interface HoldGroupParts {
@@ -128,7 +127,7 @@ export class HoldGroup {
    * Turns the hold into the event on every connector, or lets it go on all of them. The entry of the first
    * slot invites the attendees, and is confirmed last; the others are the people's own.
    */
-  confirm(confirmation: z.infer<typeof confirmationBodySchema>): Promise<GroupAnswer> {
+  confirm(confirmation: GroupConfirmation): Promise<GroupAnswer> {
     return this.#turns.run(async () => {
       const { shelf, now } = this.#parts;
       const known = this.#lapse();

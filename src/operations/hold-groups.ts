@@ -45,7 +45,15 @@ export async function confirmGroupHold(
   confirmation: z.infer<typeof confirmationBodySchema>,
   { env }: Pick<Context, 'env'>,
 ): Promise<Result<GroupHoldEnd>> {
-  return read(await groupOf(env, holdId).confirm(confirmation));
+  const { summary, description, location, attendees, notify } = confirmation;
+  const wire = {
+    summary,
+    ...(description !== undefined && { description }),
+    ...(location !== undefined && { location }),
+    ...(attendees !== undefined && { attendees: attendees.map((email) => ({ email })) }),
+    ...(notify !== undefined && { notify }),
+  };
+  return read(await groupOf(env, holdId).confirm(wire));
 }
 
 function read(answer: GroupAnswer): Result<GroupHoldEnd> {
