@@ -1,7 +1,7 @@
 import type { Config } from '../config.ts';
 import type { AvailabilityAnswer, AvailabilityQuestion } from '../domain/availability.ts';
 import { describeFailure, fail, ok, type Outcome } from '../domain/failure.ts';
-import { placeHoldRequestSchema } from '../domain/hold.ts';
+import type { MeetingTimesAnswer, MeetingTimesQuestion } from '../domain/meeting-times.ts';
 import type { Notice } from '../domain/notice.ts';
 import type { CalendarTask, TaskReport } from '../domain/task.ts';
 import { describeThrown, type RecordEvent } from '../metrics.ts';
@@ -18,6 +18,7 @@ import { Gate } from './gate.ts';
 import { Holds } from './holds.ts';
 import { inTime } from './in-time.ts';
 import { type Acceptance, Ledger, type LedgerTask, type TaskEnd } from './ledger.ts';
+import { MeetingTimes } from './meeting-times.ts';
 import { Notices } from './notices.ts';
 import { Publication, type Showcase } from './publication.ts';
 import { Sequence } from './sequence.ts';
@@ -71,6 +72,7 @@ export class Actor {
   readonly #tokens: Tokens;
   readonly #account: Account;
   readonly #availability: Availability;
+  readonly #meetingTimes: MeetingTimes;
   readonly #connection: Connection;
   readonly #drain: Drain;
   readonly #holds: Holds;
@@ -130,18 +132,7 @@ export class Actor {
       onError,
       obstacle,
       onFailure: (failure) => this.#connection.notice(failure),
-      openPlaces: (holdId, taskId) => {
-        const open = ledger.open();
-        const before = open.slice(
-          0,
-          open.findIndex(({ id }) => id === taskId),
-        );
-        return before.flatMap(({ id, type, payload }) => {
-          const isOf =
-            type === 'place-hold' && placeHoldRequestSchema.parse(payload).request.holdId === holdId;
-          return isOf ? [id] : [];
-        });
-      },
+      openBefore: (taskId) => ledger.openBefore(taskId),
       rearm: () => this.#rearm(),
     });
     this.#availability = new Availability({
@@ -149,6 +140,14 @@ export class Actor {
       provider,
       held: (question) => this.#holds.taken(question),
       now,
+    });
+    this.#meetingTimes = new MeetingTimes({
+      connectorId,
+      account: this.#account,
+      availability: this.#availability,
+      provider,
+      now,
+      onFailure: (failure) => this.#connection.notice(failure),
     });
     const runs = new TaskRuns({
       connectorId,
@@ -241,10 +240,20 @@ export class Actor {
 
   /** When is the account busy, asked now for a caller who waits. */
   async availability(question: AvailabilityQuestion): Promise<Outcome<AvailabilityAnswer>> {
+    return await this.#answer(() => this.#availability.answer(question));
+  }
+
+  /** When would a meeting suit, asked now for a caller who waits. */
+  async meetingTimes(question: MeetingTimesQuestion): Promise<Outcome<MeetingTimesAnswer>> {
+    return await this.#answer(() => this.#meetingTimes.answer(question));
+  }
+
+  /** Asks something of the account for a caller who waits. */
+  async #answer<T>(ask: () => Promise<Outcome<T>>): Promise<Outcome<T>> {
     const obstacle = this.#connection.obstacle();
     if (obstacle !== undefined) return fail(obstacle);
     this.#markUse();
-    const answer = await this.#availability.answer(question);
+    const answer = await ask();
     if (!answer.ok) this.#connection.notice(answer.failure);
     await this.#arm();
     return answer;

@@ -4,6 +4,7 @@ import { findConnector, hasSibling, saveConnectorState } from '../db/connectors.
 import { dropOAuthStates } from '../db/oauth-state.ts';
 import type { AvailabilityAnswer, AvailabilityQuestion } from '../domain/availability.ts';
 import { type Failure, fail, ok, type Outcome } from '../domain/failure.ts';
+import type { MeetingTimesAnswer, MeetingTimesQuestion } from '../domain/meeting-times.ts';
 import type { CalendarTask, TaskReport } from '../domain/task.ts';
 import { logEvent } from '../metrics.ts';
 import { createProvider } from '../providers/index.ts';
@@ -73,6 +74,13 @@ export class ConnectorDO extends DurableObject {
     const actor = this.#wake();
     if (!actor.ok) return actor;
     return (await actor.value?.availability(question)) ?? fail(NOT_CONNECTED);
+  }
+
+  /** When would a meeting suit, asked now. */
+  async meetingTimes(question: MeetingTimesQuestion): Promise<Outcome<MeetingTimesAnswer>> {
+    const actor = this.#wake();
+    if (!actor.ok) return actor;
+    return (await actor.value?.meetingTimes(question)) ?? fail(NOT_CONNECTED);
   }
 
   /** Completes a sign-in: redeems the code and takes the grant over, or says why not. */

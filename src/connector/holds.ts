@@ -6,9 +6,11 @@ import {
   type HoldConfirmation,
   type HoldRecord,
   type HoldRequest,
+  placeHoldRequestSchema,
 } from '../domain/hold.ts';
 import { clipIntervals, type Interval, mergeIntervals, overlaps } from '../domain/interval.ts';
 import { formatInstant } from '../domain/time-zone.ts';
+import type { TaskType } from '../domain/task.ts';
 import type { Provider } from '../providers/provider.ts';
 import type { Account } from './account.ts';
 import type { Agenda } from './agenda.ts';
@@ -48,8 +50,8 @@ export interface HoldsOptions {
   obstacle: () => Failure | undefined;
   /** A call has failed in a way that may concern the whole connector. */
   onFailure: (failure: Failure) => void;
-  /** The tasks that came before `taskId` and are still to place a hold of this id. */
-  openPlaces: (holdId: string, taskId: string) => string[];
+  /** The tasks that came before this one and have not ended. */
+  openBefore: (taskId: string) => { id: string; type: TaskType; payload: unknown }[];
   /** The next due time may have changed. */
   rearm: () => void;
 }
@@ -170,11 +172,11 @@ export class Holds {
   /** Lets a hold go. Idempotent; what was never placed is remembered, so that a place that is late does nothing. */
   cancel(holdId: string, taskId: string, lane: Lane): Promise<Outcome<HoldRecord>> {
     return this.#turns.run(async () => {
-      const { now, openPlaces } = this.#options;
+      const { now } = this.#options;
       this.#expire();
       const known = this.#book.find(holdId);
       if (known?.state === 'confirmed') return fail({ kind: 'hold-over', state: 'confirmed' });
-      this.#book.overtake(openPlaces(holdId, taskId), now());
+      this.#book.overtake(this.#placesBefore(holdId, taskId), now());
       if (known?.placed === undefined) {
         this.#book.rememberCancelled(holdId, now() + DEFAULT_TTL_SECONDS * 1000, now());
         return ok({ holdId, state: 'cancelled' });
@@ -184,6 +186,17 @@ export class Holds {
       this.#schedule();
       return await this.#clear({ ...known, state: 'cancelled' }, lane);
     });
+  }
+
+  /** The tasks that came before this one and are still to place a hold of this id. */
+  #placesBefore(holdId: string, taskId: string): string[] {
+    return this.#options
+      .openBefore(taskId)
+      .filter(
+        ({ type, payload }) =>
+          type === 'place-hold' && placeHoldRequestSchema.parse(payload).request.holdId === holdId,
+      )
+      .map(({ id }) => id);
   }
 
   /**

@@ -182,6 +182,13 @@ export class Ledger {
       .map(({ id, type, payload }) => ({ id, type, payload: parseJson(payload) }));
   }
 
+  /** Those of them that came before this one. */
+  openBefore(id: string): { id: string; type: TaskType; payload: unknown }[] {
+    const open = this.open();
+    const place = open.findIndex((task) => task.id === id);
+    return place === -1 ? open : open.slice(0, place);
+  }
+
   /** Ended tasks whose notice has not been handed over, with how they ended. */
   unnotified(): { id: string; type: string; end: TaskEnd }[] {
     return rowsSchema

@@ -162,6 +162,9 @@ export function answerQuestion(
   };
 }
 
+/** How one calendar of several connectors answered. */
+export type CalendarOfOne = AvailabilityAnswer['calendars'][number] & { connectorId: string };
+
 /** What one of several connectors answered, or why it could not. */
 export type AnswerOfOne = { connectorId: string } & (
   { answer: AvailabilityAnswer } | { error: { code: ErrorCode; message: string } }
@@ -176,7 +179,7 @@ export function joinAnswers(
   question: AvailabilityQuestion,
   answers: readonly AnswerOfOne[],
   startedAtMs: number,
-): AvailabilityAnswer & { calendars: { connectorId: string }[] } {
+): Omit<AvailabilityAnswer, 'calendars'> & { calendars: CalendarOfOne[] } {
   const given = answers.flatMap((one) => ('answer' in one ? [one.answer] : []));
   const busy = given.flatMap((answer) =>
     answer.busy.map(({ start, end }) => ({ startMs: Date.parse(start), endMs: Date.parse(end) })),

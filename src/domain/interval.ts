@@ -47,3 +47,20 @@ export function splitInterval({ startMs, endMs }: Interval, longestMs: number): 
   }
   return pieces;
 }
+
+/** The time that lies in both `a` and `b`: sorted, disjoint, and with no two that touch. */
+export function intersectIntervals(a: readonly Interval[], b: readonly Interval[]): Interval[] {
+  const ofB = mergeIntervals(b);
+  return mergeIntervals(a).flatMap((interval) => clipIntervals(ofB, interval));
+}
+
+/** The time of `from` that none of `taken` covers: sorted, disjoint, and with no two that touch. */
+export function subtractIntervals(from: readonly Interval[], taken: readonly Interval[]): Interval[] {
+  const gaps: Interval[] = [];
+  let lastEndMs = -Infinity;
+  for (const { startMs, endMs } of mergeIntervals(taken)) {
+    gaps.push({ startMs: lastEndMs, endMs: startMs });
+    lastEndMs = endMs;
+  }
+  return intersectIntervals(from, [...gaps, { startMs: lastEndMs, endMs: Infinity }]);
+}

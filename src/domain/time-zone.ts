@@ -1,5 +1,6 @@
 import { Temporal } from 'temporal-polyfill';
 import * as z from 'zod';
+import type { Interval } from './interval.ts';
 
 /** True for a name of the IANA time zone database (and `UTC`); bare offsets are not zones. */
 export function isTimeZone(name: string): boolean {
@@ -53,6 +54,29 @@ export function formatInstant(epochMs: number, timeZone: string): string {
 export function addYears(epochMs: number, years: number, timeZone: string): number {
   return Temporal.Instant.fromEpochMilliseconds(epochMs).toZonedDateTimeISO(timeZone).add({ years })
     .epochMilliseconds;
+}
+
+/** The same local time `days` days later in `timeZone`, epoch milliseconds. */
+export function addDays(epochMs: number, days: number, timeZone: string): number {
+  return Temporal.Instant.fromEpochMilliseconds(epochMs).toZonedDateTimeISO(timeZone).add({ days })
+    .epochMilliseconds;
+}
+
+/**
+ * `range` cut wherever `timeZone` changes its offset. Within a piece, local time is UTC plus `offsetMs`
+ * (milliseconds, positive to the east), so that clocks can be reckoned with plain numbers.
+ */
+export function splitByOffset(range: Interval, timeZone: string): (Interval & { offsetMs: number })[] {
+  const pieces: (Interval & { offsetMs: number })[] = [];
+  let from = Temporal.Instant.fromEpochMilliseconds(range.startMs).toZonedDateTimeISO(timeZone);
+  while (from.epochMilliseconds < range.endMs) {
+    const change = from.getTimeZoneTransition('next');
+    const endMs = Math.min(change?.epochMilliseconds ?? range.endMs, range.endMs);
+    pieces.push({ startMs: from.epochMilliseconds, endMs, offsetMs: from.offsetNanoseconds / 1_000_000 });
+    if (change === null) break;
+    from = change;
+  }
+  return pieces;
 }
 
 /** The instant at which a calendar day (`YYYY-MM-DD`) begins in `timeZone`, epoch milliseconds. */

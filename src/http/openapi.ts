@@ -20,6 +20,11 @@ import {
   holdRecordSchema,
   placeHoldRequestSchema,
 } from '../domain/hold.ts';
+import {
+  type MeetingTimesAnswer,
+  meetingTimesOfAllRequestSchema,
+  meetingTimesRequestSchema,
+} from '../domain/meeting-times.ts';
 import { calendarTaskSchema, type TaskReport, taskTypeSchema } from '../domain/task.ts';
 
 const connectorSchema = z.object({
@@ -45,14 +50,35 @@ const calendarStatusSchema = z.object({
   error: z.exactOptional(z.object({ code: errorCodeSchema, message: z.string() })),
 });
 
+const workingHoursSchema = z.object({
+  day: z.enum(WEEKDAYS),
+  start: z.string(),
+  end: z.string(),
+  timeZone: z.string(),
+});
+
+const freshnessSchema = z.object({
+  source: z.enum(['live', 'mirror']),
+  asOf: z.iso.datetime({ offset: true }),
+});
+
 const availabilitySchema = z.object({
   busy: z.array(stretchSchema),
-  workingHours: z.exactOptional(
-    z.array(z.object({ day: z.enum(WEEKDAYS), start: z.string(), end: z.string(), timeZone: z.string() })),
-  ),
+  workingHours: z.exactOptional(z.array(workingHoursSchema)),
   calendars: z.array(calendarStatusSchema),
-  freshness: z.object({ source: z.enum(['live', 'mirror']), asOf: z.iso.datetime({ offset: true }) }),
+  freshness: freshnessSchema,
 }) satisfies z.ZodType<AvailabilityAnswer>;
+
+const meetingTimesSchema = z.object({
+  suggestions: z.array(stretchSchema),
+  timeZone: z.string(),
+  workingHours: z.exactOptional(
+    z.array(workingHoursSchema.extend({ connectorId: z.exactOptional(z.string()) })),
+  ),
+  calendars: z.array(calendarStatusSchema.extend({ connectorId: z.string() })),
+  source: z.enum(['provider', 'computed']),
+  freshness: freshnessSchema,
+}) satisfies z.ZodType<MeetingTimesAnswer>;
 
 const taskSchema = z.object({
   id: z.string(),
@@ -145,6 +171,19 @@ export function describeApi(publicBaseUrl: string): object {
           answer: availabilitySchema.extend({
             calendars: z.array(calendarStatusSchema.extend({ connectorId: z.string() })),
           }),
+        }),
+      },
+      '/v1/connectors/{id}/meeting-times': {
+        post: operation('When would a meeting suit', {
+          parameters: [connectorId],
+          body: meetingTimesRequestSchema,
+          answer: meetingTimesSchema,
+        }),
+      },
+      '/v1/meeting-times': {
+        post: operation('When would a meeting suit everybody behind several connectors', {
+          body: meetingTimesOfAllRequestSchema,
+          answer: meetingTimesSchema,
         }),
       },
       '/v1/connectors/{id}/events': {

@@ -17,6 +17,7 @@ import {
   placeHoldOnAll,
   showHoldOnAll,
 } from './holds.ts';
+import { suggestMeetingTimes, suggestMeetingTimesOfAll } from './meeting-times.ts';
 import { completeSignIn, startSignIn } from './oauth.ts';
 import { describeApi } from './openapi.ts';
 import { json, page, problem } from './respond.ts';
@@ -37,6 +38,10 @@ router.post('/v1/connectors/:id/availability', (request, context) =>
   showAvailability(request, request.params.id, context),
 );
 router.post('/v1/availability', showAvailabilityOfAll);
+router.post('/v1/connectors/:id/meeting-times', (request, context) =>
+  suggestMeetingTimes(request, request.params.id, context),
+);
+router.post('/v1/meeting-times', suggestMeetingTimesOfAll);
 router.post('/v1/connectors/:id/events', (request, context) =>
   createEvent(request, request.params.id, context),
 );

@@ -1,5 +1,10 @@
 import { actorOf } from '../connector/stub.ts';
-import { type AvailabilityAnswer, type AvailabilityQuestion, joinAnswers } from '../domain/availability.ts';
+import {
+  type AnswerOfOne,
+  type AvailabilityAnswer,
+  type AvailabilityQuestion,
+  joinAnswers,
+} from '../domain/availability.ts';
 import { describeFailure, ok } from '../domain/failure.ts';
 import type { Context } from './context.ts';
 import { refuseUnknown } from './known.ts';
@@ -29,7 +34,16 @@ export async function checkAvailabilityOfAll(
   const unknown = await refuseUnknown(connectorIds, context);
   if (unknown !== undefined) return unknown;
   const startedAtMs = context.now();
-  const answers = await Promise.all(
+  return ok(joinAnswers(question, await askEach(connectorIds, question, context), startedAtMs));
+}
+
+/** What each of these known connectors answers, asked at once: one that does not answer fails no other. */
+export async function askEach(
+  connectorIds: readonly string[],
+  question: AvailabilityQuestion,
+  context: Pick<Context, 'env'>,
+): Promise<AnswerOfOne[]> {
+  return await Promise.all(
     connectorIds.map(async (connectorId) => {
       const answer = await askOne(connectorId, question, context);
       if (answer.ok) return { connectorId, answer: answer.value };
@@ -37,7 +51,6 @@ export async function checkAvailabilityOfAll(
       return { connectorId, error: { code, message } };
     }),
   );
-  return ok(joinAnswers(question, answers, startedAtMs));
 }
 
 /** An actor that cannot even be reached leaves its connector unknown; it does not fail the others. */

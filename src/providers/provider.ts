@@ -118,6 +118,14 @@ export interface BusyQuestion {
   calendars?: string[];
 }
 
+/** A question for times that suit the person, in the provider's terms. */
+export interface TimesQuestion {
+  range: Interval;
+  durationMs: number;
+  /** Only times within the person's working hours, as the provider knows them. */
+  withinWorkingHours: boolean;
+}
+
 /** A creation, named for good: the same key never makes a second event. */
 export interface Creation {
   /** Lower-case hexadecimal, 64 characters; unique to this creation. */
@@ -144,6 +152,12 @@ export interface Provider {
    * them, see common-failure.ts) what they hold.
    */
   readBusy(question: BusyQuestion, access: Access): Promise<Outcome<BusyReport>>;
+  /**
+   * Times that the provider itself would choose, in any order; absent where it chooses none. They are
+   * hints, each to be held against the busy times before it is told. Undefined: for this account the
+   * provider cannot or may not say.
+   */
+  suggestTimes?(question: TimesQuestion, access: Access): Promise<Outcome<Interval[] | undefined>>;
   /**
    * Creates an event, once per key: a repeat finds the event that is there and returns it as it is
    * now (`cancelled` when it was removed since; Microsoft keeps no trace of what was removed, so there

@@ -1,6 +1,13 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { clipIntervals, mergeIntervals, overlaps, splitInterval } from '../../src/domain/interval.ts';
+import {
+  clipIntervals,
+  intersectIntervals,
+  mergeIntervals,
+  overlaps,
+  splitInterval,
+  subtractIntervals,
+} from '../../src/domain/interval.ts';
 import { anyIntervals, coveredCells, properInterval, SEEDED } from './calendars.ts';
 
 const at = (startMs: number, endMs: number) => ({ startMs, endMs });
@@ -99,5 +106,29 @@ describe('splitting an interval', () => {
 
   it('cuts no piece from an empty interval', () => {
     expect(splitInterval(at(3, 3), 10)).toEqual([]);
+  });
+});
+
+describe('intersecting and subtracting intervals', () => {
+  const edgesOf = (intervals: readonly { startMs: number; endMs: number }[]) =>
+    intervals.flatMap(({ startMs, endMs }) => [startMs, endMs]);
+
+  it('leaves what both cover, or only the first, in sorted pieces that do not touch, on any calendars', () => {
+    fc.assert(
+      fc.property(anyIntervals, anyIntervals, (a, b) => {
+        const [ofA, ofB] = [coveredCells(a), coveredCells(b)];
+        const both = intersectIntervals(a, b);
+        expect(coveredCells(both)).toEqual(ofA.map((covered, cell) => covered && ofB[cell] === true));
+        const rest = subtractIntervals(a, b);
+        expect(coveredCells(rest)).toEqual(ofA.map((covered, cell) => covered && ofB[cell] === false));
+        for (const edges of [edgesOf(both), edgesOf(rest)])
+          expect(edges).toEqual([...new Set(edges)].toSorted((one, other) => one - other));
+      }),
+      SEEDED,
+    );
+  });
+
+  it('takes nothing away when nothing is taken', () => {
+    expect(subtractIntervals([at(1, 5)], [])).toEqual([at(1, 5)]);
   });
 });

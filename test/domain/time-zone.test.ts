@@ -1,9 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import {
+  addDays,
   addYears,
   formatInstant,
   isTimeZone,
   parseInstant,
+  splitByOffset,
   startOfDayMs,
 } from '../../src/domain/time-zone.ts';
 
@@ -67,5 +69,28 @@ describe('years later', () => {
     // 29 March is summer time in 2026, and not yet in 2031.
     const summer = addYears(Date.UTC(2026, 2, 29, 10), 5, 'Europe/Berlin');
     expect(formatInstant(summer, 'Europe/Berlin')).toBe('2031-03-29T12:00:00+01:00');
+  });
+});
+
+describe('days and offsets', () => {
+  it('adds days by the local clock, through a change of clocks', () => {
+    const before = Date.UTC(2026, 9, 24, 10);
+    expect(addDays(before, 2, 'Europe/Berlin')).toBe(Date.UTC(2026, 9, 26, 11));
+    expect(addDays(before, 2, 'UTC')).toBe(Date.UTC(2026, 9, 26, 10));
+  });
+
+  it('cuts a range where the clocks change, and nowhere else', () => {
+    const [startMs, endMs] = [Date.UTC(2026, 9, 24), Date.UTC(2026, 9, 26)];
+    const changeMs = Date.UTC(2026, 9, 25, 1);
+    expect(splitByOffset({ startMs, endMs }, 'Europe/Berlin')).toEqual([
+      { startMs, endMs: changeMs, offsetMs: 7_200_000 },
+      { startMs: changeMs, endMs, offsetMs: 3_600_000 },
+    ]);
+    expect(splitByOffset({ startMs, endMs: changeMs }, 'Europe/Berlin')).toHaveLength(1);
+    expect(splitByOffset({ startMs, endMs }, 'America/New_York')).toEqual([
+      { startMs, endMs, offsetMs: -14_400_000 },
+    ]);
+    expect(splitByOffset({ startMs, endMs }, 'UTC')).toEqual([{ startMs, endMs, offsetMs: 0 }]);
+    expect(splitByOffset({ startMs: endMs, endMs: startMs }, 'UTC')).toEqual([]);
   });
 });
