@@ -53,8 +53,10 @@ describe('the contract', () => {
       'post /v1/connectors/{id}/events',
       'post /v1/connectors/{id}/holds',
       'post /v1/connectors/{id}/holds/{holdId}/confirm',
+      'post /v1/connectors/{id}/meeting-times',
       'post /v1/holds',
       'post /v1/holds/{holdId}/confirm',
+      'post /v1/meeting-times',
       'post /v1/tasks',
     ]);
     expect(servers[0].url).toBe(BASE_URL);

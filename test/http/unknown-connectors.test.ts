@@ -18,6 +18,7 @@ it('an unknown connector is a 404 everywhere, and real Durable Objects show that
       await send(path),
       await send(path, { method: 'DELETE' }),
       await send(`${path}/availability`, { json: QUESTION }),
+      await send(`${path}/meeting-times`, { json: { ...QUESTION, durationMinutes: 30 } }),
       await send(`${path}/tasks/t-1`),
     ]) {
       const { status, detail } = await readProblem(response);

@@ -14,6 +14,7 @@ import { entraError, graphError, itemNotFound } from './errors.ts';
 import { listEvents } from './event-list.ts';
 import { cancelEvent, createEvent, deleteEvent, findEvent, getEvent, updateEvent } from './event-writes.ts';
 import type { EventPlace } from './event-writes.ts';
+import { findMeetingTimes } from './find-meeting-times.ts';
 import { getSchedule } from './get-schedule.ts';
 import { REQUEST_SCOPES } from './scopes.ts';
 import { token, tokenPerson } from './token.ts';
@@ -61,6 +62,14 @@ const GRAPH: readonly GraphRequest[] = [
     scopes: REQUEST_SCOPES.calendars,
     workOnly: true,
     answer: getSchedule,
+  },
+  {
+    operation: 'graph.findMeetingTimes',
+    method: 'POST',
+    path: /^\/me\/(?:microsoft\.graph\.)?findMeetingTimes$/i,
+    scopes: REQUEST_SCOPES.findMeetingTimes,
+    workOnly: true,
+    answer: findMeetingTimes,
   },
   {
     operation: 'graph.mailboxSettings',

@@ -63,5 +63,6 @@ export const REQUEST_SCOPES = {
   me: ['User.Read'],
   calendars: ['Calendars.ReadBasic', 'Calendars.Read', 'Calendars.ReadWrite'],
   writeEvents: ['Calendars.ReadWrite'],
+  findMeetingTimes: ['Calendars.Read.Shared', 'Calendars.ReadWrite.Shared'],
   mailboxSettings: ['MailboxSettings.Read', 'MailboxSettings.ReadWrite'],
 } as const;

@@ -10,7 +10,8 @@ export interface WorkingHoursResource {
   readonly timeZone: object;
 }
 
-const OFFICE_HOURS: WorkingHours = {
+/** The working hours of a mailbox that nobody set any for. */
+export const OFFICE_HOURS: WorkingHours = {
   days: ['monday', 'tuesday', 'wednesday', 'thursday', 'friday'],
   start: '08:00',
   end: '17:00',
