@@ -58,7 +58,7 @@ function withMeetingTimes(body: (scene: Scene) => Promise<void>, silent = false)
     const meetingTimes = new MeetingTimes({
       connectorId: 'connector-1',
       account,
-      availability: new Availability({ account, provider, now: clock.now }),
+      availability: new Availability({ account, provider, held: () => [], now: clock.now }),
       provider,
       now: clock.now,
       onFailure: (failure) => void failures.push(failure),

@@ -1,9 +1,9 @@
 import { Temporal } from 'temporal-polyfill';
 import { z } from 'zod';
-import { eventsWithin } from '../calendar-store.ts';
 import type { ShowAs, Stretch } from '../calendar-store.ts';
 import { jsonAnswer } from '../exchange.ts';
 import type { Answer, Ask } from '../exchange.ts';
+import { eventsWithin } from '../occurrences.ts';
 import type { Person } from '../people.ts';
 import type { World } from '../world.ts';
 import { badRequest, unknownZone } from './errors.ts';
