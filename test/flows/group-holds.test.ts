@@ -118,23 +118,6 @@ describe('a hold over several people', () => {
     for (const one of people) expect(standing(one)).toEqual([]);
   });
 
-  it('goes on by itself when its object is evicted half-way', async () => {
-    const { people, slots } = await newPeople();
-    for (const { person } of people) {
-      stage.sandbox.faults.add({ person: person.email, after: 2, effect: { kind: 'latency', ms: 2_000 } });
-    }
-    const holdId = crypto.randomUUID();
-    const asked = place({ holdId, slots, ...SLOT }).catch(() => undefined);
-    const isUnderWay = () => people.some((one) => standing(one).length > 0);
-    await expect.poll(isUnderWay, { timeout: 10_000 }).toBe(true);
-    await stage.runtime.worker.evictDurableObject('HOLD_GROUP', { name: holdId });
-    await asked;
-    const stateOf = async () =>
-      groupSchema.parse((await stage.runtime.api('GET', `/v1/holds/${holdId}`)).json).state;
-    await expect.poll(stateOf, { timeout: 25_000 }).toBe('held');
-    for (const one of people) expect(standing(one)).toHaveLength(1);
-  }, 60_000);
-
   it('that is not well asked for is refused by the field, and nothing is written', async () => {
     const { people, slots } = await newPeople();
     const holdId = crypto.randomUUID();

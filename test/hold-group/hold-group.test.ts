@@ -117,10 +117,13 @@ function createStage() {
   let nowMs = START_MS;
   let stored: string | undefined;
   let ids = 0;
-  const alarm: { atMs: number | undefined } = { atMs: undefined };
+  /** One that goes off is delivered again when its handler does not come to its end, as the platform does. */
+  const alarm: { atMs: number | undefined; underWay: boolean } = { atMs: undefined, underWay: false };
   const connectors = createConnectors(() => nowMs);
-  const open = (perform = connectors.perform) =>
-    new HoldGroup({
+  const open = (perform = connectors.perform) => {
+    if (alarm.underWay) alarm.atMs ??= nowMs + 1;
+    alarm.underWay = false;
+    return new HoldGroup({
       shelf: {
         read: () => (stored === undefined ? undefined : groupSchema.parse(JSON.parse(stored))),
         write(group: Group) {
@@ -142,14 +145,17 @@ function createStage() {
       random: () => 0.5,
       randomId: () => `round-${(ids += 1)}`,
     });
+  };
   /** Lets the clock run, the alarm going off on its way. */
   const pass = async (group: HoldGroup, ms: number) => {
     const untilMs = nowMs + ms;
     while (alarm.atMs !== undefined && alarm.atMs <= untilMs) {
       nowMs = Math.max(nowMs, alarm.atMs);
       alarm.atMs = undefined;
+      alarm.underWay = true;
       // oxlint-disable-next-line no-await-in-loop
       await group.alarm();
+      alarm.underWay = false;
     }
     nowMs = untilMs;
   };
