@@ -59,6 +59,8 @@ export class Drain {
   /** Accepted in this life of the actor and not run yet: these alone are sure to have left no trace. */
   readonly #fresh = new Set<string>();
   readonly #waiting = new Map<string, ((end: TaskEnd) => void)[]>();
+  /** How tasks have ended whose notice is on its way: the ledger does not have it yet. */
+  readonly #ending = new Map<string, TaskEnd>();
   /** The write under way, if any: a connector's writes go one at a time. */
   #writing: string | undefined;
   #closed = false;
@@ -92,12 +94,14 @@ export class Drain {
   }
 
   /**
-   * Waits for a task to end. Ask before the task can have started.
+   * Waits for a task to end. Ask before it can have started, or while the ledger has it as open.
    *
    * @returns the end to wait for, and how to stop waiting.
    */
   awaitEnd(id: string): { ended: Promise<TaskEnd>; giveUp: () => void } {
     const { promise, resolve } = Promise.withResolvers<TaskEnd>();
+    const known = this.#ending.get(id);
+    if (known !== undefined) resolve(known);
     this.#waiting.set(id, [...(this.#waiting.get(id) ?? []), resolve]);
     const giveUp = () => {
       const others = (this.#waiting.get(id) ?? []).filter((one) => one !== resolve);
@@ -148,6 +152,7 @@ export class Drain {
       if (!this.#closed) ledger.postpone(task.id, attempts, now() + MINUTE_MS + backOffMs(attempts, random));
     } finally {
       this.#running.delete(task.id);
+      this.#ending.delete(task.id);
       if (this.#writing === task.id) this.#writing = undefined;
       this.start();
       if (!this.#closed) rearm();
@@ -211,6 +216,7 @@ export class Drain {
    */
   async #end(task: LedgerTask, end: TaskEnd, startedAtMs: number): Promise<void> {
     const { ledger, notices, now, onEnd } = this.#options;
+    this.#ending.set(task.id, end);
     for (const resolve of this.#waiting.get(task.id) ?? []) resolve(end);
     this.#waiting.delete(task.id);
     const told = await notices.tellEnd(task.id, task.type, end);

@@ -32,6 +32,24 @@ describe('a write somebody waits for', () => {
       expect(world.calls.filter((call) => call === 'create Meeting')).toHaveLength(1);
     }));
 
+  it('is answered at once to a caller who repeats it while its notice is on its way', () =>
+    withConnected(async (actor, world) => {
+      let handOver = () => {};
+      world.script.sendNotices = () =>
+        new Promise((resolve) => {
+          handOver = resolve;
+        });
+      await actor.perform(CREATE, 1_000);
+      // Longer than the test may take: the answer is told, not waited for.
+      expect(await actor.perform(CREATE, 60_000)).toMatchObject({
+        value: { submission: 'repeat', report: { state: 'done', attempts: 1, result: EVENT } },
+      });
+      handOver();
+      await settle();
+      expect(actor.report('c1')).toMatchObject({ state: 'done', attempts: 1 });
+      expect(world.sent).toHaveLength(1);
+    }));
+
   it('is told apart from another task of the same id', () =>
     withConnected(async (actor, world) => {
       await actor.perform(CREATE, 1_000);
