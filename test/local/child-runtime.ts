@@ -1,18 +1,23 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Sandbox } from '../sandbox/sandbox.ts';
-import { freePort } from './free-port.ts';
-import type { ApiAnswer, Runtime } from './runtime.ts';
-import { generateSecrets, LOCAL_REDIRECT_URI } from './settings.ts';
+import { type ApiAnswer, collectNotices, type Runtime } from './runtime.ts';
+import { generateSecrets, LOCAL_BASE_URL, LOCAL_REDIRECT_URI } from './settings.ts';
 import { runWrangler, type Wrangler } from './wrangler.ts';
 
 const root = new URL('../..', import.meta.url).pathname;
-const UP_WITHIN_MS = 60_000;
+/** The longest a start may take, on a machine that does much else. */
+const UP_WITHIN_MS = 120_000;
+/** The longest an answer may take: the worker's own patience with a write is 25 seconds. */
+const ANSWER_WITHIN_MS = 60_000;
 
 /** The worker as a process of its own, whose state outlives it: to be killed and started again. */
-export interface ChildRuntime extends Pick<Runtime, 'api' | 'fetch'> {
+export interface ChildRuntime extends Pick<Runtime, 'api' | 'fetch' | 'notices' | 'notice'> {
+  /** Begins a POST whose body never comes to its end; resolves when all but the end is on its way. */
+  beginCall(path: string, body: unknown, headers?: Record<string, string>): Promise<void>;
   /** Kills it at once, with whatever it is doing. */
   kill(): Promise<void>;
   /** Starts it again on the state that is there. */
@@ -20,18 +25,18 @@ export interface ChildRuntime extends Pick<Runtime, 'api' | 'fetch'> {
   close(): Promise<void>;
 }
 
-/** Starts the worker with `wrangler dev` on a fresh state. */
+/** Starts the worker with `wrangler dev` on a fresh state, with a second one that collects its notices. */
 export async function startChildRuntime(sandbox: Sandbox): Promise<ChildRuntime> {
   const statePath = await mkdtemp(join(tmpdir(), 'calendar-sync-'));
-  const port = await freePort(8_797);
-  const baseUrl = `http://localhost:${port}`;
-  const address = `http://127.0.0.1:${port}`;
+  const collector = await collectNotices();
+  const collectorConfig = join(statePath, 'notice-collector.json');
+  await writeFile(collectorConfig, JSON.stringify(collector.workerConfig));
   const generated = generateSecrets();
   const vars = {
     ...sandbox.vars,
     ...sandbox.secrets,
     ...generated,
-    PUBLIC_BASE_URL: baseUrl,
+    PUBLIC_BASE_URL: LOCAL_BASE_URL,
     ALLOWED_REDIRECT_URIS: LOCAL_REDIRECT_URI,
   };
   const migration = runWrangler(
@@ -41,55 +46,85 @@ export async function startChildRuntime(sandbox: Sandbox): Promise<ChildRuntime>
   );
   if (!(await migration.ended).succeeded) throw new Error(migration.output());
 
+  const headers = { Authorization: `Bearer ${generated.API_TOKENS}`, 'Content-Type': 'application/json' };
   let worker: Wrangler | undefined;
-  const start = async () => {
+  let address = '';
+  const restart = async () => {
     const flags = Object.entries(vars).flatMap(([name, value]) => ['--var', `${name}:${value}`]);
-    worker = runWrangler(
-      ['dev', ...flags, '--ip', '127.0.0.1', '--port', String(port), '--persist-to', statePath],
-      root,
-      'keep',
-    );
-    const giveUpAtMs = Date.now() + UP_WITHIN_MS;
-    while (Date.now() < giveUpAtMs) {
-      try {
-        const answer = await fetch(`${address}/healthz`);
-        await answer.text();
-        if (answer.ok) return;
-      } catch {
-        // Not listening yet.
-      }
-      await sleep(100);
+    // Any free port, and another at each start: no other checkout's worker answers in its place, and no
+    // connection of Node's pool leads to the one that was killed.
+    flags.push('--ip', '127.0.0.1', '--port', '0', '--inspector-port', '0', '--persist-to', statePath);
+    worker = runWrangler(['dev', '-c', 'wrangler.toml', '-c', collectorConfig, ...flags], root, 'keep', {
+      WRANGLER_REGISTRY_PATH: join(statePath, 'registry'),
+    });
+    try {
+      address = await addressOf(worker);
+    } catch (thrown) {
+      await worker.stop();
+      throw thrown;
     }
-    throw new Error(`the worker did not start\n${worker.output()}`);
   };
-  await start();
+  await restart();
 
-  const request: Runtime['fetch'] = async (url, init = {}) => {
-    const { pathname, search } = new URL(url, baseUrl);
-    const response = await fetch(address + pathname + search, { ...init, redirect: 'manual' });
+  const call = async (url: string, init: RequestInit) => {
+    const { pathname, search } = new URL(url, LOCAL_BASE_URL);
+    const response = await fetch(address + pathname + search, {
+      ...init,
+      redirect: 'manual',
+      signal: AbortSignal.timeout(ANSWER_WITHIN_MS),
+    });
     return { status: response.status, headers: response.headers, text: await response.text() };
   };
   return {
-    fetch: request,
-    async api(method, path, body, headers = {}): Promise<ApiAnswer> {
-      const response = await fetch(new URL(path, address), {
+    notices: collector.notices,
+    notice: collector.notice,
+    fetch: (url, init = {}) => call(url, init),
+    async api(method, path, body, more = {}): Promise<ApiAnswer> {
+      const answer = await call(path, {
         method,
-        headers: {
-          Authorization: `Bearer ${generated.API_TOKENS}`,
-          'Content-Type': 'application/json',
-          ...headers,
-        },
+        headers: { ...headers, ...more },
         ...(body !== undefined && { body: JSON.stringify(body) }),
       });
-      const read = await response.text();
-      const json: unknown = read.startsWith('{') ? JSON.parse(read) : undefined;
-      return { status: response.status, headers: response.headers, text: read, json };
+      const json: unknown = answer.text.startsWith('{') ? JSON.parse(answer.text) : undefined;
+      return { ...answer, json };
+    },
+    async beginCall(path, body, more = {}) {
+      const text = JSON.stringify(body);
+      const length = { 'Content-Length': String(Buffer.byteLength(text)) };
+      const begun = request(address + path, { method: 'POST', headers: { ...headers, ...more, ...length } });
+      // It dies with the worker.
+      begun.on('error', () => undefined);
+      await new Promise<void>((resolve, reject) => {
+        begun.write(text.slice(0, -1), (error) => (error ? reject(error) : resolve()));
+      });
     },
     kill: async () => await worker?.kill(),
-    restart: start,
+    restart,
     async close() {
       await worker?.stop();
+      await collector.close();
       await rm(statePath, { recursive: true, force: true, maxRetries: 3 });
     },
   };
+}
+
+/** Where a starting worker answers, once it does: it says so itself. */
+async function addressOf(worker: Wrangler): Promise<string> {
+  const patience = new AbortController();
+  const over = Promise.race([
+    worker.ended.then(({ how }) => how),
+    sleep(UP_WITHIN_MS, 'it takes too long', { signal: patience.signal }),
+  ]);
+  try {
+    for (;;) {
+      const address = /Ready on (http:\/\/127\.0\.0\.1:\d+)/.exec(worker.output())?.[1];
+      if (address !== undefined) return address;
+      // oxlint-disable-next-line no-await-in-loop
+      const why = await Promise.race([over, sleep(50)]);
+      if (why !== undefined) throw new Error(`the worker did not start (${why})\n${worker.output()}`);
+    }
+  } finally {
+    over.catch(() => undefined);
+    patience.abort();
+  }
 }

@@ -80,15 +80,7 @@ export async function startRuntime(sandbox: Sandbox, vars: Record<string, string
         },
         secrets,
       },
-      {
-        config: {
-          name: 'notice-collector',
-          main: `${root}test/local/notice-collector.ts`,
-          compatibility_date: '2026-04-01',
-          vars: { COLLECTOR_URL: collector.url },
-          queues: { consumers: [{ queue: 'notify-tasks', max_batch_size: 10, max_batch_timeout: 0 }] },
-        },
-      },
+      { config: collector.workerConfig },
     ],
   });
   await server.listen();
@@ -134,8 +126,8 @@ export async function startRuntime(sandbox: Sandbox, vars: Record<string, string
   };
 }
 
-/** A loopback server that the notice collector posts to. */
-async function collectNotices() {
+/** A loopback server that keeps notices, and the worker that brings them there from `notify-tasks`. */
+export async function collectNotices() {
   const notices: Notice[] = [];
   const waiting: { matches: (notice: Notice) => boolean; resolve: (notice: Notice) => void }[] = [];
   const server = createServer((request, response) => {
@@ -155,7 +147,14 @@ async function collectNotices() {
   const address = server.address();
   const port = typeof address === 'object' ? address?.port : undefined;
   return {
-    url: `http://127.0.0.1:${port}/`,
+    /** The wrangler configuration of that worker. */
+    workerConfig: {
+      name: 'notice-collector',
+      main: `${root}test/local/notice-collector.ts`,
+      compatibility_date: '2026-04-01',
+      vars: { COLLECTOR_URL: `http://127.0.0.1:${port}/` },
+      queues: { consumers: [{ queue: 'notify-tasks', max_batch_size: 10, max_batch_timeout: 0 }] },
+    },
     notices,
     notice: (matches: (notice: Notice) => boolean): Promise<Notice> => {
       const there = notices.find(matches);

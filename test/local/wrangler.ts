@@ -26,8 +26,14 @@ export interface Wrangler {
  * when only wrangler is killed. It asks nothing, reports nothing to anyone and looks nothing up.
  *
  * @param output `keep` gathers what it writes, `show` lets it through.
+ * @param variables further ones of its environment.
  */
-export function runWrangler(args: string[], cwd: string, output: 'keep' | 'show'): Wrangler {
+export function runWrangler(
+  args: string[],
+  cwd: string,
+  output: 'keep' | 'show',
+  variables: Record<string, string> = {},
+): Wrangler {
   const child = spawn(process.execPath, [program, ...args], {
     cwd,
     detached: true,
@@ -41,6 +47,7 @@ export function runWrangler(args: string[], cwd: string, output: 'keep' | 'show'
       WRANGLER_WRITE_LOGS: 'false',
       WRANGLER_NO_SKILLS_UPDATE_PROMPTS: 'true',
       CLOUDFLARE_CF_FETCH_ENABLED: 'false',
+      ...variables,
     },
   });
   let written = '';
