@@ -116,6 +116,7 @@ const NewFault = z.strictObject({
     z.strictObject({ kind: z.literal('hang') }),
     z.strictObject({ kind: z.literal('latency'), ms: z.number() }),
     z.strictObject({ kind: z.literal('reply-lost') }),
+    z.strictObject({ kind: z.literal('reply-held') }),
     z.strictObject({
       kind: z.literal('throttle'),
       status: z.union([z.literal(429), z.literal(403), z.literal(503)]).exactOptional(),

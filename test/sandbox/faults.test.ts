@@ -87,6 +87,29 @@ describe('a scripted fault', () => {
     expect((await googleToken(sandbox, fields)).status).toBe(400);
   });
 
+  test('can carry out a call and keep the reply until the client gives up', async () => {
+    sandbox.faults.add({ operation: 'google.events.insert', effect: { kind: 'reply-held' } });
+    const patience = new AbortController();
+    const waiting = fetch(`${sandbox.googleUrl}/calendar/v3/calendars/primary/events`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
+      body: JSON.stringify({
+        start: { dateTime: '2026-11-25T12:00:00Z' },
+        end: { dateTime: '2026-11-25T13:00:00Z' },
+      }),
+      signal: patience.signal,
+    });
+    await vi.waitFor(() => {
+      expect(sandbox.truth.effects).toMatchObject([{ deed: 'created', person: ADA }]);
+    });
+    expect(sandbox.truth.calls).toMatchObject([{ ms: -1, status: 0 }]);
+    patience.abort();
+    await expect(waiting).rejects.toThrow('abort');
+    await vi.waitFor(() => {
+      expect(sandbox.truth.calls[0]?.ms).not.toBe(-1);
+    });
+  });
+
   test('can hang until the client gives up, and the call stays open that long', async () => {
     script({ kind: 'hang' });
     const patience = new AbortController();

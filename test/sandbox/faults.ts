@@ -9,6 +9,8 @@ export type FaultEffect =
   | { kind: 'hang' }
   | { kind: 'latency'; ms: number }
   | { kind: 'reply-lost' }
+  /** Carried out as asked, and then nothing until the client gives up. */
+  | { kind: 'reply-held' }
   | {
       kind: 'throttle';
       status?: 429 | 403 | 503;

@@ -85,6 +85,10 @@ export function passage(rooms: {
       case 'reply-lost':
         await perform(route);
         return CONNECTION_LOST;
+      case 'reply-held':
+        await perform(route);
+        await pause(undefined, ask.clientGone);
+        return CONNECTION_LOST;
       case 'malformed': {
         const whole = await perform(route);
         const text = whole.body ?? '{}';
