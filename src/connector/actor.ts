@@ -225,7 +225,10 @@ export class Actor {
       end = await inTime(ended, waitMs, () => undefined);
     }
     giveUp();
-    const report = this.report(task.id);
+    // The ledger may have gone with the connection meanwhile; the end was told before that.
+    const kept = this.report(task.id);
+    const { id, type } = task;
+    const report = kept ?? (end === undefined ? undefined : { id, type, attempts: 1, ...end });
     if (report === undefined) return fail({ kind: 'not-found', what: `task ${task.id}` });
     // The end is told as soon as it is known; the ledger has it, and the run counted, a moment later.
     const isRecorded = end === undefined || report.state === end.state;
@@ -235,7 +238,7 @@ export class Actor {
 
   /** Where a task stands. */
   report(taskId: string): TaskReport | undefined {
-    return this.#ledger.report(taskId, this.#drain.running);
+    return this.#wiped ? undefined : this.#ledger.report(taskId, this.#drain.running);
   }
 
   /** When is the account busy, asked now for a caller who waits. */

@@ -111,6 +111,12 @@ export class Drain {
     return { ended: promise, giveUp };
   }
 
+  /** Tells whoever waits for a task how it has ended. */
+  announce(id: string, end: TaskEnd): void {
+    for (const resolve of this.#waiting.get(id) ?? []) resolve(end);
+    this.#waiting.delete(id);
+  }
+
   /** The storage is about to go: nothing is started or written any more. */
   close(): void {
     this.#closed = true;
@@ -217,8 +223,7 @@ export class Drain {
   async #end(task: LedgerTask, end: TaskEnd, startedAtMs: number): Promise<void> {
     const { ledger, notices, now, onEnd } = this.#options;
     this.#ending.set(task.id, end);
-    for (const resolve of this.#waiting.get(task.id) ?? []) resolve(end);
-    this.#waiting.delete(task.id);
+    this.announce(task.id, end);
     const told = await notices.tellEnd(task.id, task.type, end);
     if (this.#closed) return;
     ledger.finish(task.id, end, told, now());

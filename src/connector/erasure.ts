@@ -101,6 +101,7 @@ export class Erasure {
           ? { state: 'done', result: { status: 'disconnected' } }
           : { state: 'failed', error };
       ledger.finish(id, end, false, now());
+      drain.announce(id, end);
     }
     try {
       await notices.sendLast({ type: 'connector-disconnected' });

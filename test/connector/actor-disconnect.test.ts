@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { ok } from '../../src/domain/failure.ts';
 import { ring, withConnected } from './bench-actor.ts';
-import { REVOKED, settle, SIGN_IN, START_MS, taskOf } from './world.ts';
+import { CREATE_PAYLOAD, REVOKED, settle, SIGN_IN, START_MS, taskOf } from './world.ts';
 
 describe('a disconnect', () => {
   it('asked for directly leaves nothing, and no alarm', () =>
@@ -20,6 +20,19 @@ describe('a disconnect', () => {
       await settle();
       expect(world.sent.map(({ type }) => type)).toEqual(['task-completed', 'connector-disconnected']);
       expect(state.storage.sql.exec('SELECT name FROM sqlite_master').toArray()).toEqual([]);
+    }));
+
+  it('ends the wait of whoever waits for a task, at once', () =>
+    withConnected(async (actor, { script }) => {
+      script.createEvent = () => new Promise(() => {});
+      const task = taskOf('t1', { type: 'create-event', payload: CREATE_PAYLOAD });
+      const performed = actor.perform(task, 25_000);
+      await settle();
+      await actor.disconnect();
+      expect(await performed).toMatchObject({
+        ok: true,
+        value: { report: { id: 't1', state: 'failed', error: { code: 'reauth_required' } } },
+      });
     }));
 
   it('that is under way makes a sign-in wait, and leaves it to the next actor', () =>
