@@ -5,6 +5,7 @@ import { logEvent } from './metrics.ts';
 import { consumeTasks } from './queue-consumer.ts';
 import { sweep } from './scheduled.ts';
 
+export { CalendarService } from './calendar-service.ts';
 export { ConnectorDO } from './connector/connector-do.ts';
 export { HoldGroupDO } from './hold-group/hold-group-do.ts';
 

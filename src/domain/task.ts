@@ -116,6 +116,14 @@ export const calendarTaskSchema = envelopeSchema.transform((envelope, context): 
   };
 });
 
+/** A platform limit: so many messages are sent in one call. */
+const MOST_TASKS = 100;
+
+/** Tasks to send to the queue. */
+export const taskSubmissionSchema = z
+  .strictObject({ tasks: z.array(z.unknown()).min(1).max(MOST_TASKS) })
+  .pipe(z.object({ tasks: z.array(calendarTaskSchema) }));
+
 /** Where a task stands. */
 export type TaskState = 'accepted' | 'running' | 'done' | 'failed' | 'parked';
 

@@ -1,7 +1,6 @@
 import { availabilityOfAllRequestSchema, availabilityRequestSchema } from '../domain/availability.ts';
 import { checkAvailability, checkAvailabilityOfAll } from '../operations/availability.ts';
 import type { Context } from '../operations/context.ts';
-import { invalidField } from '../operations/result.ts';
 import { readBody } from './body.ts';
 import { answer, problem } from './respond.ts';
 
@@ -13,10 +12,7 @@ export async function showAvailability(
 ): Promise<Response> {
   const body = await readBody(request, availabilityRequestSchema);
   if (!body.ok) return problem(body.problem);
-  if (body.value.connectorId !== undefined && body.value.connectorId !== connectorId) {
-    return answer(invalidField('connectorId', 'must be the connector of the path'));
-  }
-  return answer(await checkAvailability(connectorId, body.value.question, context));
+  return answer(await checkAvailability(connectorId, body.value, context));
 }
 
 /** `POST /v1/availability`: when is the person behind several connectors busy. */

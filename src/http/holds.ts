@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { confirmationBodySchema, groupHoldRequestSchema, holdIdSchema } from '../domain/hold.ts';
+import { confirmationBodySchema, groupHoldRequestSchema } from '../domain/hold.ts';
 import type { Context } from '../operations/context.ts';
 import {
   cancelGroupHold,
@@ -8,13 +8,12 @@ import {
   placeGroupHold,
   showGroupHold,
 } from '../operations/hold-groups.ts';
-import { readInput, type Result } from '../operations/result.ts';
+import type { Result } from '../operations/result.ts';
 import { readBody } from './body.ts';
 import { json, problem } from './respond.ts';
 import { readSegment, write } from './write.ts';
 
 const bodySchema = z.looseObject({});
-const pathSchema = z.object({ holdId: holdIdSchema });
 
 /** `POST /v1/connectors/:id/holds`: holds a time; 201, or 200 for a repeat. */
 export async function placeHold(request: Request, connectorId: string, context: Context): Promise<Response> {
@@ -54,14 +53,12 @@ export async function placeHoldOnAll(request: Request, context: Context): Promis
 
 /** `GET /v1/holds/:holdId`: how it stands. */
 export async function showHoldOnAll(holdId: string, context: Context): Promise<Response> {
-  const path = readInput(pathSchema, { holdId: readSegment(holdId) });
-  return path.ok ? tell(await showGroupHold(path.value.holdId, context)) : problem(path.problem);
+  return tell(await showGroupHold(readSegment(holdId), context));
 }
 
 /** `DELETE /v1/holds/:holdId`: lets it go on every connector. */
 export async function cancelHoldOnAll(holdId: string, context: Context): Promise<Response> {
-  const path = readInput(pathSchema, { holdId: readSegment(holdId) });
-  return path.ok ? tell(await cancelGroupHold(path.value.holdId, context)) : problem(path.problem);
+  return tell(await cancelGroupHold(readSegment(holdId), context));
 }
 
 /** `POST /v1/holds/:holdId/confirm`: turns it into the event on every connector. */
@@ -70,11 +67,9 @@ export async function confirmHoldOnAll(
   holdId: string,
   context: Context,
 ): Promise<Response> {
-  const path = readInput(pathSchema, { holdId: readSegment(holdId) });
-  if (!path.ok) return problem(path.problem);
   const body = await readBody(request, confirmationBodySchema);
   if (!body.ok) return problem(body.problem);
-  return tell(await confirmGroupHold(path.value.holdId, body.value, context));
+  return tell(await confirmGroupHold(readSegment(holdId), body.value, context));
 }
 
 /** 202 with where to look while it goes on by itself. */

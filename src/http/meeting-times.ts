@@ -1,7 +1,6 @@
 import { meetingTimesOfAllRequestSchema, meetingTimesRequestSchema } from '../domain/meeting-times.ts';
 import type { Context } from '../operations/context.ts';
 import { findMeetingTimes, findMeetingTimesOfAll } from '../operations/meeting-times.ts';
-import { invalidField } from '../operations/result.ts';
 import { readBody } from './body.ts';
 import { answer, problem } from './respond.ts';
 
@@ -13,10 +12,7 @@ export async function suggestMeetingTimes(
 ): Promise<Response> {
   const body = await readBody(request, meetingTimesRequestSchema);
   if (!body.ok) return problem(body.problem);
-  if (body.value.connectorId !== undefined && body.value.connectorId !== connectorId) {
-    return answer(invalidField('connectorId', 'must be the connector of the path'));
-  }
-  return answer(await findMeetingTimes(connectorId, body.value.question, context));
+  return answer(await findMeetingTimes(connectorId, body.value, context));
 }
 
 /** `POST /v1/meeting-times`: when would a meeting suit everybody behind several connectors. */

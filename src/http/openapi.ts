@@ -26,6 +26,7 @@ import {
   meetingTimesRequestSchema,
 } from '../domain/meeting-times.ts';
 import { calendarTaskSchema, type TaskReport, taskTypeSchema } from '../domain/task.ts';
+import { cancelledEventSchema } from '../operations/tasks.ts';
 
 const connectorSchema = z.object({
   connectorId: z.string(),
@@ -212,7 +213,7 @@ export function describeApi(publicBaseUrl: string): object {
             },
             { ...parameter('notify', 'query', 'all (default) or none.'), required: false },
           ],
-          answer: z.object({ eventId: z.string(), status: z.literal('cancelled') }),
+          answer: cancelledEventSchema,
         }),
       },
       '/v1/connectors/{id}/holds': {

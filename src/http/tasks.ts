@@ -1,20 +1,13 @@
-import * as z from 'zod';
-import { calendarTaskSchema } from '../domain/task.ts';
+import { taskSubmissionSchema } from '../domain/task.ts';
 import type { Context } from '../operations/context.ts';
 import { reportTask, submitTasks as submit } from '../operations/tasks.ts';
 import { readBody } from './body.ts';
 import { readIdempotencyKey } from './idempotency.ts';
 import { answer, problem } from './respond.ts';
 
-/** The platform takes at most so many messages in one call. */
-const MOST_TASKS = 100;
-
-const submissionSchema = z.strictObject({ tasks: z.array(z.unknown()).min(1).max(MOST_TASKS) });
-const tasksSchema = z.object({ tasks: z.array(calendarTaskSchema) });
-
 /** `POST /v1/tasks`: sends tasks to the queue, all of them or, when one is malformed, none. */
 export async function submitTasks(request: Request, context: Context): Promise<Response> {
-  const body = await readBody(request, submissionSchema.pipe(tasksSchema));
+  const body = await readBody(request, taskSubmissionSchema);
   if (!body.ok) return problem(body.problem);
   const key = readIdempotencyKey(request);
   if (!key.ok) return problem(key.problem);

@@ -7,17 +7,17 @@ import {
 } from '../domain/availability.ts';
 import { describeFailure, ok } from '../domain/failure.ts';
 import type { Context } from './context.ts';
-import { refuseUnknown } from './known.ts';
+import { refuseOther, refuseUnknown } from './known.ts';
 import { failed, type Result } from './result.ts';
 
 /** When is this account busy? */
 export async function checkAvailability(
   connectorId: string,
-  question: AvailabilityQuestion,
+  { connectorId: named, question }: { connectorId?: string; question: AvailabilityQuestion },
   context: Pick<Context, 'env' | 'now'>,
 ): Promise<Result<AvailabilityAnswer>> {
-  const unknown = await refuseUnknown([connectorId], context);
-  if (unknown !== undefined) return unknown;
+  const refused = refuseOther(named, connectorId) ?? (await refuseUnknown([connectorId], context));
+  if (refused !== undefined) return refused;
   const answer = await actorOf(context.env, connectorId).availability(question);
   return answer.ok ? answer : failed(answer.failure, context.now());
 }

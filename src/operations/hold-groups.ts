@@ -1,11 +1,18 @@
-import type * as z from 'zod';
-import type { confirmationBodySchema, GroupHoldRecord, GroupHoldRequest } from '../domain/hold.ts';
+import * as z from 'zod';
+import {
+  type confirmationBodySchema,
+  type GroupHoldRecord,
+  type GroupHoldRequest,
+  holdIdSchema,
+} from '../domain/hold.ts';
 import { ok } from '../domain/failure.ts';
 import type { GroupAnswer } from '../hold-group/hold-group.ts';
 import { groupOf } from '../hold-group/stub.ts';
 import type { Context } from './context.ts';
 import { refuseUnknown } from './known.ts';
-import { endedIn, type Result } from './result.ts';
+import { endedIn, readInput, type Result } from './result.ts';
+
+const namedSchema = z.object({ holdId: holdIdSchema });
 
 /** How a hold over several connectors stands; `isRepeat`: it stood so before it was asked for. */
 export interface GroupHoldEnd {
@@ -28,7 +35,8 @@ export async function showGroupHold(
   holdId: string,
   { env }: Pick<Context, 'env'>,
 ): Promise<Result<GroupHoldEnd>> {
-  return read(await groupOf(env, holdId).show());
+  const named = readInput(namedSchema, { holdId });
+  return named.ok ? read(await groupOf(env, holdId).show()) : named;
 }
 
 /** Lets it go on every connector; what was never placed is remembered, and a place that is late does nothing. */
@@ -36,7 +44,8 @@ export async function cancelGroupHold(
   holdId: string,
   { env }: Pick<Context, 'env'>,
 ): Promise<Result<GroupHoldEnd>> {
-  return read(await groupOf(env, holdId).cancel(holdId));
+  const named = readInput(namedSchema, { holdId });
+  return named.ok ? read(await groupOf(env, holdId).cancel(holdId)) : named;
 }
 
 /** Turns it into the event on every connector, or lets it go on all of them. */
@@ -45,6 +54,8 @@ export async function confirmGroupHold(
   confirmation: z.infer<typeof confirmationBodySchema>,
   { env }: Pick<Context, 'env'>,
 ): Promise<Result<GroupHoldEnd>> {
+  const named = readInput(namedSchema, { holdId });
+  if (!named.ok) return named;
   const { summary, description, location, attendees, notify } = confirmation;
   const wire = {
     summary,

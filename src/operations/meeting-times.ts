@@ -8,17 +8,17 @@ import {
 } from '../domain/meeting-times.ts';
 import { askEach } from './availability.ts';
 import type { Context } from './context.ts';
-import { refuseUnknown } from './known.ts';
+import { refuseOther, refuseUnknown } from './known.ts';
 import { failed, type Result } from './result.ts';
 
 /** When would a meeting suit the person behind this connector? */
 export async function findMeetingTimes(
   connectorId: string,
-  question: MeetingTimesQuestion,
+  { connectorId: named, question }: { connectorId?: string; question: MeetingTimesQuestion },
   context: Pick<Context, 'env' | 'now'>,
 ): Promise<Result<MeetingTimesAnswer>> {
-  const unknown = await refuseUnknown([connectorId], context);
-  if (unknown !== undefined) return unknown;
+  const refused = refuseOther(named, connectorId) ?? (await refuseUnknown([connectorId], context));
+  if (refused !== undefined) return refused;
   const answer = await actorOf(context.env, connectorId).meetingTimes(question);
   return answer.ok ? answer : failed(answer.failure, context.now());
 }

@@ -1,4 +1,4 @@
-import type * as z from 'zod';
+import * as z from 'zod';
 import { actorOf } from '../connector/stub.ts';
 import { type FieldError, listFieldErrors } from '../domain/field-error.ts';
 import { ok } from '../domain/failure.ts';
@@ -23,6 +23,9 @@ export interface Write {
   /** The caller's own name for the write: a repeat is the same write. */
   key: string | undefined;
 }
+
+/** What a `cancel-event` ends in. */
+export const cancelledEventSchema = z.object({ eventId: z.string(), status: z.literal('cancelled') });
 
 /** How a write stands: `done`, for the first time or as a repeat of one that was; or `pending`, on its way. */
 export type WriteEnd<T> =

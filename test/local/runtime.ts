@@ -42,6 +42,8 @@ export interface Runtime {
   api(method: string, path: string, body?: unknown, headers?: Record<string, string>): Promise<ApiAnswer>;
   /** Requests anything else, as a browser that follows no redirects. */
   fetch(url: string, init?: { method?: string; headers?: Record<string, string> }): Promise<Answer>;
+  /** Calls a method of `CalendarService` from a sibling Worker: what it answered. */
+  rpc(method: string, ...args: unknown[]): Promise<unknown>;
   /** Every notice so far. */
   notices: readonly Notice[];
   /** The first notice that matches, waited for. */
@@ -63,6 +65,14 @@ export interface ApiAnswer extends Answer {
   json: unknown;
 }
 
+/** A sibling Worker with a service binding to the worker's `CalendarService`. */
+const CALLER = {
+  name: 'caller',
+  main: `${root}test/calendar-service/caller.ts`,
+  compatibility_date: '2026-04-01',
+  services: [{ binding: 'CALENDAR', service: 'huddle-calendar-sync', entrypoint: 'CalendarService' }],
+};
+
 /** Starts the worker against a sandbox; `vars` override its variables. */
 export async function startRuntime(sandbox: Sandbox, vars: Record<string, string> = {}): Promise<Runtime> {
   const secrets = { ...generateSecrets(), ...sandbox.secrets };
@@ -81,6 +91,7 @@ export async function startRuntime(sandbox: Sandbox, vars: Record<string, string
         secrets,
       },
       { config: collector.workerConfig },
+      { config: CALLER },
     ],
   });
   await server.listen();
@@ -115,6 +126,16 @@ export async function startRuntime(sandbox: Sandbox, vars: Record<string, string
       const isJson = response.headers.get('Content-Type')?.includes('json') === true;
       const json: unknown = isJson ? JSON.parse(read) : undefined;
       return { status: response.status, headers: new Headers([...response.headers]), text: read, json };
+    },
+    async rpc(method, ...args) {
+      const response = await server.getWorker(CALLER.name).fetch('/', {
+        method: 'POST',
+        body: JSON.stringify({ method, args }),
+      });
+      const read = await response.text();
+      if (!response.ok) throw new Error(`${method}: ${response.status} ${read}`);
+      const answer: unknown = JSON.parse(read);
+      return answer;
     },
     notices: collector.notices,
     notice: collector.notice,

@@ -38,7 +38,7 @@ async function openWith(answer: (call: ActorCall) => unknown) {
 describe('meeting times of one', () => {
   it("are the actor's", async () => {
     const { a, calls, context } = await openWith(() => ok('what the actor says'));
-    expect(await findMeetingTimes(a, QUESTION, context)).toEqual(ok('what the actor says'));
+    expect(await findMeetingTimes(a, { question: QUESTION }, context)).toEqual(ok('what the actor says'));
     expect(calls).toEqual([{ connectorId: a, method: 'meetingTimes', args: [QUESTION] }]);
   });
 
@@ -46,11 +46,11 @@ describe('meeting times of one', () => {
     const { a, calls, context } = await openWith(() =>
       fail({ kind: 'throttled', scope: 'user', retryAtMs: NOW_MS + 3_000 }),
     );
-    expect(await findMeetingTimes(a, QUESTION, context)).toMatchObject({
+    expect(await findMeetingTimes(a, { question: QUESTION }, context)).toMatchObject({
       problem: { code: 'rate_limited', retryAfterSeconds: 3 },
     });
     calls.length = 0;
-    expect(await findMeetingTimes(freshId(), QUESTION, context)).toMatchObject({
+    expect(await findMeetingTimes(freshId(), { question: QUESTION }, context)).toMatchObject({
       problem: { code: 'not_found' },
     });
     expect(calls).toEqual([]);

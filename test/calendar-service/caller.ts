@@ -1,0 +1,42 @@
+import type { CalendarService } from '../../src/calendar-service.ts';
+
+/** The binding as a sibling Worker declares it. */
+interface CallerEnv {
+  CALENDAR: Service<CalendarService>;
+}
+
+/** A meeting, booked from another Worker as its code would: each step typed, each failure a value. */
+async function bookMeeting(calendar: Service<CalendarService>, connectorIds: string[]): Promise<object> {
+  const range = {
+    timeMin: '2027-03-01T00:00:00',
+    timeMax: '2027-03-02T00:00:00',
+    timeZone: 'Europe/Berlin',
+  };
+  const times = await calendar.meetingTimesOfAll({ connectorIds, ...range, durationMinutes: 60 });
+  if (!times.ok) return times.problem;
+  const [first] = times.value.suggestions;
+  if (first === undefined) return { code: 'nothing suits' };
+  const holdId = crypto.randomUUID();
+  const slots = connectorIds.map((connectorId) => ({ connectorId }));
+  const held = await calendar.placeGroupHold({ holdId, slots, ...first, timeZone: range.timeZone });
+  if (!held.ok) return held.problem;
+  const confirmed = await calendar.confirmGroupHold(holdId, {
+    summary: 'Planning',
+    attendees: [{ email: 'guest@example.com' }],
+  });
+  return confirmed.ok ? confirmed.value.hold : confirmed.problem;
+}
+
+/**
+ * A sibling Worker of the local runtime: calls what a test names, `{method, args}`, on its binding, and
+ * answers with the value; `bookMeeting` runs a whole booking.
+ */
+export default {
+  async fetch(request: Request, { CALENDAR }: CallerEnv): Promise<Response> {
+    const { method, args }: { method: string; args: unknown[] } = await request.json();
+    if (method === 'bookMeeting') return Response.json(await bookMeeting(CALENDAR, args.map(String)));
+    const call: unknown = Reflect.get(CALENDAR, method);
+    if (typeof call !== 'function') return new Response('no such method', { status: 404 });
+    return Response.json(await Reflect.apply(call, CALENDAR, args));
+  },
+};
