@@ -7,11 +7,13 @@ const DAY_MS = 24 * 60 * 60 * 1000;
 export interface Line {
   name: string;
   busy: readonly Interval[];
+  /** Drawn apart from what else is busy. */
+  meeting?: Interval;
 }
 
 /**
- * Draws a week as text: a block per day, a line per person, a mark per half hour (`█` busy, `·`
- * free). `days` are the starts of the days in the zone the picture is in.
+ * Draws a week as text: a block per day, a line per person, a mark per half hour (`█` busy, `◆` the
+ * meeting, `·` free). `days` are the starts of the days in the zone the picture is in.
  */
 export function drawWeek(days: readonly number[], lines: readonly Line[], timeZone: string): string {
   const width = Math.max(...lines.map(({ name }) => name.length));
@@ -27,9 +29,10 @@ export function drawWeek(days: readonly number[], lines: readonly Line[], timeZo
       .padEnd(6),
   ).join('');
   const blocks = days.map((dayMs) => {
-    const rows = lines.map(({ name, busy }) => {
+    const rows = lines.map(({ name, busy, meeting }) => {
       const marks = Array.from({ length: DAY_MS / SLOT_MS }, (_, index) => {
         const slot = { startMs: dayMs + index * SLOT_MS, endMs: dayMs + (index + 1) * SLOT_MS };
+        if (meeting !== undefined && overlaps(meeting, slot)) return '◆';
         return busy.some((interval) => overlaps(interval, slot)) ? '█' : '·';
       });
       return `  ${name.padEnd(width)}  ${marks.join('')}`;
