@@ -244,3 +244,34 @@ describe('twelve bookings, their worker killed', () => {
     for (const booking of bookings) await expectOne(booking);
   });
 });
+
+describe('a hold over two people whose worker is killed', () => {
+  it.each([
+    ['before the second of them is written', { kind: 'hang' }],
+    ['when the second of them is written, before the reply', { kind: 'reply-held' }],
+  ] as const)('%s, goes on by itself: one entry for each', async (_, effect) => {
+    const people = [await newBooking('google'), await newBooking('microsoft')];
+    // Connectors are asked in the order of their ids.
+    const [, second] = people.toSorted((a, b) => (a.connectorId < b.connectorId ? -1 : 1));
+    if (second === undefined) throw new Error('there are two');
+    const operation = CREATE[second.person.provider];
+    sandbox.faults.add({ operation, person: second.person.email, effect });
+    const holdId = randomUUID();
+    const slots = people.map(({ connectorId }) => ({ connectorId }));
+    const { summary: _summary, ...slot } = MEETING;
+    const lost = worker.api('POST', '/v1/holds', { holdId, slots, ...slot }).catch(() => undefined);
+    const written = effect.kind === 'hang' ? 0 : 1;
+    const isThere = () => callsOf(second, CREATE).length > 0 && madeFor(second) === written;
+    await expect.poll(isThere, SOON).toBe(true);
+    await worker.kill();
+    await lost;
+    await worker.restart();
+    const stateOfHold = async () =>
+      z.object({ state: z.string() }).parse((await worker.api('GET', `/v1/holds/${holdId}`)).json).state;
+    await expect.poll(stateOfHold, { timeout: 60_000, interval: 200 }).toBe('held');
+    expect(people.map(madeFor)).toEqual([1, 1]);
+    const again = await worker.api('POST', '/v1/holds', { holdId, slots, ...slot });
+    expect(again).toMatchObject({ status: 200, json: { state: 'held' } });
+    expect(people.map(madeFor)).toEqual([1, 1]);
+  });
+});

@@ -249,3 +249,40 @@ describe('what Microsoft has no way to say', () => {
     expect(deeds(person, 'created')).toBe(0);
   });
 });
+
+describe.each(ACCOUNTS)('an own event that comes back: $label', ({ input }) => {
+  it('is recognised by the key of its creation, which it carries for good', async () => {
+    const person = stage.person(input);
+    const connectorId = await connect(stage.runtime, person);
+    const { eventId } = await create(connectorId);
+    await change(connectorId, eventId, { summary: 'Other' });
+    const [made] = stage.sandbox.truth.effects.filter(({ person: who }) => who === person.email);
+    const [event] = person.calendar('primary')?.calendar.events.values() ?? [];
+    const marks = event?.marks?.map(({ value }) => value) ?? [];
+    const key = made?.key?.replaceAll('-', '');
+    expect(marks.some((mark) => key !== undefined && key !== '' && mark.startsWith(key))).toBe(true);
+  });
+});
+
+describe('an event of Microsoft that the person moves to another calendar', () => {
+  it('keeps the id it was told under', async () => {
+    const person = stage.person({
+      provider: 'microsoft',
+      calendars: [{ name: 'Calendar', primary: true }, { name: 'Projects' }],
+    });
+    const connectorId = await connect(stage.runtime, person);
+    const { eventId } = await create(connectorId);
+    const primary = person.calendar('primary')?.calendar;
+    const to = person.calendars.find(({ name }) => name === 'Projects')?.calendar;
+    for (const [id, event] of primary?.events ?? []) {
+      primary?.events.delete(id);
+      to?.events.set(id, event);
+    }
+    expect(await change(connectorId, eventId, { summary: 'Moved' })).toMatchObject({
+      status: 200,
+      json: { eventId },
+    });
+    expect(await cancel(connectorId, eventId)).toMatchObject({ status: 200 });
+    expect([...(to?.events.values() ?? [])]).toMatchObject([{ summary: 'Moved', status: 'cancelled' }]);
+  });
+});
