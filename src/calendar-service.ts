@@ -187,8 +187,14 @@ export class CalendarService extends WorkerEntrypoint {
   }
 
   /** Holds one time on several connectors, all or nothing. */
-  placeGroupHold(request: z.input<typeof groupHoldRequestSchema>): Promise<Result<GroupHoldEnd>> {
-    return this.#answer(groupHoldRequestSchema, request, placeGroupHold);
+  placeGroupHold(
+    request: z.input<typeof groupHoldRequestSchema>,
+    options?: WriteOptions,
+  ): Promise<Result<GroupHoldEnd>> {
+    return this.#answer(groupHoldRequestSchema, request, async (read, context) => {
+      const key = readKey(options);
+      return key.ok ? await placeGroupHold(read, key.value, context) : key;
+    });
   }
 
   /** How a hold over several connectors stands. */

@@ -169,6 +169,7 @@ export class Actor {
       // A dead grant does not keep anybody from disconnecting; it needs no call on the account.
       obstacle: ({ type }) => (type === 'disconnect' ? undefined : obstacle()),
       onFailure: (failure) => this.#connection.notice(failure),
+      settle: (taskId) => this.#holds.settle(taskId),
       onEnd: (task, end) => this.#taskEnded(task, end.state),
       rearm: () => this.#rearm(),
     });
@@ -183,12 +184,14 @@ export class Actor {
       oauth: provider.oauth,
       wipe: async () => {
         this.#wiped = true;
+        this.#holds.close();
         try {
           await parts.wipe();
         } catch (thrown) {
           // Tried again from the agenda; whether the alarm still stands is not known.
           this.#wiped = false;
           this.#drain.reopen();
+          this.#holds.reopen();
           this.#agenda.alarmWentOff();
           throw thrown;
         }
@@ -201,7 +204,13 @@ export class Actor {
     const { store, now } = this.#parts;
     const status = readFact(store, CONNECTION)?.status;
     if (status === undefined || status === 'disconnected') return tasks.map(() => 'not-connected');
-    const submissions = store.transaction(() => tasks.map((task) => this.#ledger.accept(task, now())));
+    const submissions = store.transaction(() =>
+      tasks.map((task) => {
+        const acceptance = this.#ledger.accept(task, now());
+        if (acceptance === 'accepted') this.#holds.reserve(task);
+        return acceptance;
+      }),
+    );
     this.#drain.welcome(tasks.filter((_, index) => submissions[index] === 'accepted').map(({ id }) => id));
     this.#markUse();
     this.#drain.start();
@@ -268,7 +277,7 @@ export class Actor {
       this.#wiped ? undefined : await this.#connection.connect(request),
     );
     if (result === undefined) return undefined;
-    this.#holds.wake();
+    this.#holds.open();
     this.#drain.start();
     await this.#arm();
     return result;
@@ -354,8 +363,6 @@ export class Actor {
 
   async #taskEnded(task: Pick<LedgerTask, 'id' | 'type'>, state: 'done' | 'failed'): Promise<void> {
     this.#availability.forget(task.id);
-    // Before anything is awaited: the end of a task and what it means for its hold are stored together.
-    if (state === 'failed') this.#holds.settle(task.id);
     if (task.type === 'disconnect' && state === 'done') await this.#erase();
   }
 

@@ -43,6 +43,8 @@ export interface DrainOptions {
   obstacle: (task: LedgerTask) => Failure | undefined;
   /** A run has failed in a way that may concern the whole connector. */
   onFailure: (failure: Failure) => void;
+  /** A task has failed for good: called in the same step of the storage in which the ledger learns it. */
+  settle: (taskId: string) => void;
   /** A task has ended. */
   onEnd: (task: { id: string; type: TaskType }, end: TaskEnd) => Promise<void>;
   /** The next due time may have changed. */
@@ -217,16 +219,25 @@ export class Drain {
   }
 
   /**
-   * The notice goes first and the ledger second, which saves a row: a crash in between runs the task
-   * again and tells again, both of which are harmless.
+   * Of a success the notice goes first and the ledger second, which saves a row: a crash in between runs
+   * the task again and tells again, both of which are harmless. A failure is recorded before anybody is
+   * told: run again, what was refused could succeed.
    */
   async #end(task: LedgerTask, end: TaskEnd, startedAtMs: number): Promise<void> {
-    const { ledger, notices, now, onEnd } = this.#options;
+    const { ledger, notices, now, onEnd, settle } = this.#options;
     this.#ending.set(task.id, end);
-    this.announce(task.id, end);
-    const told = await notices.tellEnd(task.id, task.type, end);
+    if (end.state === 'failed') {
+      ledger.finish(task.id, end, false, now());
+      settle(task.id);
+      notices.noteEnds();
+      this.announce(task.id, end);
+      await notices.flush();
+    } else {
+      this.announce(task.id, end);
+      const told = await notices.tellEnd(task.id, task.type, end);
+      if (!this.#closed) ledger.finish(task.id, end, told, now());
+    }
     if (this.#closed) return;
-    ledger.finish(task.id, end, told, now());
     this.#note(task, end.state === 'done' ? 'done' : end.error.code, startedAtMs);
     await onEnd(task, end);
   }

@@ -16,8 +16,10 @@ const rowSchema = z.object({
   end_at: z.number().nullable(),
   time_zone: z.string().nullable(),
   calendar_id: z.string().nullable(),
+  group_id: z.string().nullable(),
   event_id: z.string().nullable(),
   event: z.string().nullable(),
+  is_told: z.number(),
   expires_at: z.number(),
 });
 const rowsSchema = z.array(rowSchema);
@@ -31,6 +33,7 @@ const leftoverRowsSchema = z.array(
     start_at: z.number(),
     end_at: z.number(),
     attempts: z.number(),
+    since: z.number(),
   }),
 );
 const nextSchema = z.tuple([z.object({ next: z.number().nullable() })]);
@@ -39,6 +42,8 @@ const nextSchema = z.tuple([z.object({ next: z.number().nullable() })]);
 export interface Placed {
   slot: Slot;
   key: string;
+  /** The hold over several connectors that it is part of. */
+  groupId?: string;
   /** As the provider calls it, once it is known to be there. */
   eventId?: string;
 }
@@ -54,13 +59,16 @@ export interface Hold {
   placed?: Placed;
   /** What a confirmed hold has become. */
   event?: EventRecord;
+  /** A confirm was tried: guests may have been told of it. */
+  isTold: boolean;
   expiresAtMs: number;
 }
 
-/** An event that may be at the provider and must go; `attempts` to remove it have failed. */
+/** An event that may be at the provider and must go, since then; `attempts` to remove it have failed. */
 export interface Leftover extends Placed {
   notify: 'all' | 'none';
   attempts: number;
+  sinceMs: number;
 }
 
 const IS_LIVE = `(state = 'confirming' OR (state IN ('placing', 'held') AND expires_at > ?))`;
@@ -97,10 +105,12 @@ export class HoldBook {
   }
 
   /** Records a hold that is about to be written to the calendar, in place of one of this id that is over. */
-  place(holdId: string, taskId: string, { slot, key }: Placed, expiresAtMs: number): Hold {
+  place(holdId: string, taskId: string, placed: Placed, expiresAtMs: number): Hold {
+    const { slot, key, groupId } = placed;
     this.#store.query(
-      `INSERT OR REPLACE INTO hold (hold_id, state, task_id, key, start_at, end_at, time_zone, calendar_id, expires_at)
-       VALUES (?, 'placing', ?, ?, ?, ?, ?, ?, ?)`,
+      `INSERT OR REPLACE INTO hold
+         (hold_id, state, task_id, key, start_at, end_at, time_zone, calendar_id, group_id, is_told, expires_at)
+       VALUES (?, 'placing', ?, ?, ?, ?, ?, ?, ?, 0, ?)`,
       holdId,
       taskId,
       key,
@@ -108,9 +118,10 @@ export class HoldBook {
       slot.endMs,
       slot.timeZone,
       slot.calendarId ?? null,
+      groupId ?? null,
       expiresAtMs,
     );
-    return { holdId, state: 'placing', taskId, placed: { slot, key }, expiresAtMs };
+    return { holdId, state: 'placing', taskId, placed, isTold: false, expiresAtMs };
   }
 
   /** Another task goes on with what a hold is going through. */
@@ -132,6 +143,21 @@ export class HoldBook {
     this.#store.query(`UPDATE hold SET state = 'confirming', task_id = ? WHERE hold_id = ?`, taskId, holdId);
   }
 
+  /** A confirm is about to be written: from here on guests may know of it. */
+  tell(holdId: string): void {
+    this.#store.query('UPDATE hold SET is_told = 1 WHERE hold_id = ? AND is_told = 0', holdId);
+  }
+
+  /** Whatever is held or confirmed as this event is over: the event is gone. */
+  eventCancelled(eventId: string, nowMs: number): void {
+    this.#store.query(
+      `UPDATE hold SET state = 'cancelled', ended_at = ?
+       WHERE event_id = ? AND state IN ('held', 'confirming', 'confirmed')`,
+      nowMs,
+      eventId,
+    );
+  }
+
   /** A hold has become this event. */
   confirmed(holdId: string, event: EventRecord, nowMs: number): void {
     this.#store.query(
@@ -146,15 +172,14 @@ export class HoldBook {
   /** A hold is over; its event, which may be there, must go. The task that drove it stays named. */
   end(hold: Hold, state: 'cancelled' | 'expired', nowMs: number): void {
     this.#store.query('UPDATE hold SET state = ?, ended_at = ? WHERE hold_id = ?', state, nowMs, hold.holdId);
-    // Guests may have been told of what was being confirmed.
-    if (hold.placed !== undefined)
-      this.leave(hold.placed, hold.state === 'confirming' ? 'all' : 'none', nowMs);
+    if (hold.placed !== undefined) this.leave(hold.placed, hold.isTold ? 'all' : 'none', nowMs);
   }
 
   /** Remembers until `untilMs` that a hold was cancelled before it was placed. */
   rememberCancelled(holdId: string, untilMs: number, nowMs: number): void {
     this.#store.query(
-      `INSERT OR REPLACE INTO hold (hold_id, state, expires_at, ended_at) VALUES (?, 'cancelled', ?, ?)`,
+      `INSERT OR REPLACE INTO hold (hold_id, state, is_told, expires_at, ended_at)
+       VALUES (?, 'cancelled', 0, ?, ?)`,
       holdId,
       untilMs,
       nowMs,
@@ -199,14 +224,16 @@ export class HoldBook {
   /** Notes an event that must go, due at once. */
   leave({ slot, key, eventId }: Placed, notify: 'all' | 'none', nowMs: number): void {
     this.#store.query(
-      `INSERT OR REPLACE INTO leftover (key, calendar_id, event_id, notify, start_at, end_at, attempts, due_at)
-       VALUES (?, ?, ?, ?, ?, ?, 0, ?)`,
+      `INSERT OR REPLACE INTO leftover
+         (key, calendar_id, event_id, notify, start_at, end_at, attempts, due_at, since)
+       VALUES (?, ?, ?, ?, ?, ?, 0, ?, ?)`,
       key,
       slot.calendarId ?? null,
       eventId ?? null,
       notify,
       slot.startMs,
       slot.endMs,
+      nowMs,
       nowMs,
     );
   }
@@ -238,6 +265,7 @@ export class HoldBook {
         key: row.key,
         notify: row.notify,
         attempts: row.attempts,
+        sinceMs: row.since,
         slot: {
           startMs: row.start_at,
           endMs: row.end_at,
@@ -270,6 +298,7 @@ function toHold(row: z.infer<typeof rowSchema>): Hold {
   return {
     holdId: row.hold_id,
     state: row.state,
+    isTold: row.is_told === 1,
     expiresAtMs: row.expires_at,
     ...(row.task_id !== null && { taskId: row.task_id }),
     ...(row.event !== null && { event: eventRecordSchema.parse(JSON.parse(row.event)) }),
@@ -285,6 +314,7 @@ function toHold(row: z.infer<typeof rowSchema>): Hold {
             timeZone,
             ...(row.calendar_id !== null && { calendarId: row.calendar_id }),
           },
+          ...(row.group_id !== null && { groupId: row.group_id }),
           ...(row.event_id !== null && { eventId: row.event_id }),
         },
       }),

@@ -2,6 +2,7 @@ import type { AvailabilityQuestion, BusyReport } from '../domain/availability.ts
 import type { EventDraft } from '../domain/event.ts';
 import { describeFailure, fail, type Failure, ok, type Outcome } from '../domain/failure.ts';
 import {
+  confirmHoldRequestSchema,
   DEFAULT_TTL_SECONDS,
   type HoldConfirmation,
   type HoldRecord,
@@ -9,31 +10,27 @@ import {
   placeHoldRequestSchema,
 } from '../domain/hold.ts';
 import { clipIntervals, type Interval, mergeIntervals, overlaps } from '../domain/interval.ts';
+import type { CalendarTask, TaskType } from '../domain/task.ts';
 import { formatInstant } from '../domain/time-zone.ts';
-import type { TaskType } from '../domain/task.ts';
 import type { Provider } from '../providers/provider.ts';
 import type { Account } from './account.ts';
 import type { Agenda } from './agenda.ts';
 import { creationKeyOf } from './creation.ts';
 import type { Lane } from './gate.ts';
-import { type Hold, HoldBook, type Leftover, type Placed } from './hold-book.ts';
+import { type Hold, HoldBook, type Placed } from './hold-book.ts';
+import { HoldSweep } from './hold-sweep.ts';
 import { inTime } from './in-time.ts';
 import type { Notices } from './notices.ts';
 import { Sequence } from './sequence.ts';
 import type { Store } from './store.ts';
-import { backOffMs } from './verdict.ts';
-
-/** How long a sweep may take before the agenda begins another. */
-const WATCH_MS = 30_000;
 
 /** How long a disconnect waits for the holds' events to go. */
 const LONGEST_RELEASE_MS = 10_000;
 
-/** An event that the provider refuses to remove so often, over a day and more, is left where it is. */
-const MOST_REMOVALS = 200;
-
 /** What the person reads in their calendar. */
 const SUMMARY = 'Hold (not confirmed yet)';
+
+const CLOSED: Failure = { kind: 'grant-revoked', detail: 'the account is being disconnected' };
 
 /** What holds are made of. */
 export interface HoldsOptions {
@@ -56,48 +53,62 @@ export interface HoldsOptions {
   rearm: () => void;
 }
 
+/** A run of a task that concerns a hold. */
+export interface HoldRun {
+  taskId: string;
+  lane: Lane;
+  /** Runs of this task that have ended before. */
+  attempts: number;
+}
+
 /**
  * Times that are held: recorded first, then written to the calendar as a tentative, private event. The
- * record decides what is taken; what the provider holds follows it. Acts on the calendar take turns, so
- * that none removes what another is about to write.
+ * record decides what is taken; what the provider holds follows it. A hold's id may be used again once it
+ * is over: the key of its creation is what tells one placement from the next. Acts on the calendar take
+ * turns, so that none removes what another is about to write.
  */
 export class Holds {
   readonly #options: HoldsOptions;
   readonly #book: HoldBook;
   readonly #turns = new Sequence();
-  #isSweeping = false;
+  readonly #sweep: HoldSweep;
+  /** The account is being given up: nothing is placed or confirmed any more. */
+  #isClosing = false;
 
   constructor(options: HoldsOptions) {
     this.#options = options;
     this.#book = new HoldBook(options.store);
+    this.#sweep = new HoldSweep({ ...options, book: this.#book, turns: this.#turns });
   }
 
   /**
-   * Holds a time for the task `taskId`. Fails with `conflict`, recording nothing, when other holds or
-   * known busy time overlap; with `unknown-busy` when that cannot be known; with `mismatch` when the id
-   * holds another time. A hold that was cancelled before it came, or is over by the time its event is
-   * there, ends as that. Any other failure leaves it `placing`, to be tried again or settled.
+   * Holds a time. Fails with `conflict`, recording nothing, when other holds or known busy time overlap;
+   * with `unknown-busy` when that cannot be known; with `mismatch` when the id holds another time, with
+   * `hold-over` when it has become an event. A hold that was cancelled before it came, or is over by the
+   * time its event is there, ends as that. Any other failure leaves it `placing`, to be tried again or settled.
    */
-  place(request: HoldRequest, taskId: string, lane: Lane): Promise<Outcome<HoldRecord>> {
-    return this.#turns.run(() => this.#place(request, taskId, lane));
+  place(request: HoldRequest, run: HoldRun): Promise<Outcome<HoldRecord>> {
+    return this.#turns.run(() => this.#place(request, run));
   }
 
-  async #place(request: HoldRequest, taskId: string, lane: Lane): Promise<Outcome<HoldRecord>> {
+  async #place(request: HoldRequest, { taskId, lane }: HoldRun): Promise<Outcome<HoldRecord>> {
     const { now, store, connectorId } = this.#options;
+    if (this.#isClosing) return fail(CLOSED);
     this.#expire();
-    const { holdId, slot, ttlSeconds } = request;
+    const { holdId, groupId, slot, ttlSeconds } = request;
     const key = await creationKeyOf(connectorId, taskId);
     const standing = await this.#meet(request, { taskId, key }, lane);
     if (standing !== undefined) return standing;
     const free = request.onConflict === 'allow' ? ok(undefined) : await this.#checkFree(request, lane);
     if (!free.ok) return free;
+    const placed: Placed = { slot, key, ...(groupId !== undefined && { groupId }) };
     const begun = store.transaction((): Outcome<Hold> => {
       const taken = request.onConflict === 'allow' ? [] : this.#book.taken(slot, now());
       if (taken.length > 0) return conflict(request, taken);
-      return ok(this.#book.place(holdId, taskId, { slot, key }, now() + ttlSeconds * 1000));
+      return ok(this.#book.place(holdId, taskId, placed, now() + ttlSeconds * 1000));
     });
-    this.#schedule();
-    return begun.ok ? await this.#write(begun.value, { slot, key }, false, lane) : begun;
+    this.#sweep.schedule();
+    return begun.ok ? await this.#write(begun.value, placed, false, lane) : begun;
   }
 
   /** What a place comes to by what is known of its id; undefined: to a new hold. */
@@ -108,17 +119,21 @@ export class Holds {
   ): Promise<Outcome<HoldRecord> | undefined> {
     const known = this.#book.find(holdId);
     const isOvertaken = this.#book.isOvertaken(taskId);
-    if (known === undefined || isOvertaken || known.state === 'cancelled' || known.state === 'expired') {
+    if (known === undefined || isOvertaken || isOver(known)) {
       if (known?.placed?.key === key) {
         // This very task has placed what is over: its event may have come through after it was looked for.
         this.#book.leave(known.placed, 'none', this.#options.now());
-        return await this.#clear(known, lane);
+        await this.#clear(known, lane);
+        return ok(present(known));
       }
       const isForestalled =
         known?.state === 'cancelled' && known.placed === undefined && this.#options.now() < known.expiresAtMs;
       return isOvertaken || isForestalled ? ok({ holdId, state: 'cancelled' }) : undefined;
     }
     const { placed } = known;
+    // Whoever asks for what has become an event is told so, but for the task that began it.
+    if (known.state === 'confirmed')
+      return placed?.key === key ? ok(present(known)) : fail({ kind: 'hold-over', state: 'confirmed' });
     if (placed === undefined || !isSameSlot(placed.slot, slot))
       return fail({ kind: 'mismatch', what: `hold ${holdId}` });
     if (known.state !== 'placing') return ok(present(known));
@@ -132,12 +147,13 @@ export class Holds {
     const { slot, calendars } = request;
     const held = this.#book.taken(slot, now());
     if (held.length > 0) return conflict(request, held);
-    // What is left of holds that are over would look like busy time.
+    // What is left of holds that are over looks like busy time.
+    let left: Outcome<void> = ok(undefined);
     for (const leftover of this.#book.leftovers()) {
       if (!overlaps(leftover.slot, slot)) continue;
       // oxlint-disable-next-line no-await-in-loop
-      const removed = await this.#remove(leftover, lane);
-      if (!removed.ok) return removed;
+      const removed = await this.#sweep.remove(leftover, lane);
+      if (!removed.ok) left = removed;
     }
     const range = { startMs: slot.startMs, endMs: slot.endMs };
     const read = await account.use(lane, (access) =>
@@ -145,7 +161,11 @@ export class Holds {
     );
     if (!read.ok) return read;
     const busy = read.value.calendars.flatMap((calendar) => (calendar.busy.ok ? calendar.busy.value : []));
-    if (clipIntervals(busy, slot).length > 0) return conflict(request, busy);
+    if (clipIntervals(busy, slot).length > 0) {
+      // It may be our own that is in the way: known when it is gone.
+      const mayPass = !left.ok && describeFailure(left.failure).retryable;
+      return mayPass ? left : conflict(request, busy);
+    }
     return judgeGaps(read.value);
   }
 
@@ -166,47 +186,66 @@ export class Holds {
     }
     if (isStanding) this.#book.end(current, 'cancelled', now());
     this.#book.leave({ ...placed, eventId }, 'none', now());
-    return await this.#clear(this.#book.find(hold.holdId) ?? hold, lane);
+    const over = this.#book.find(hold.holdId) ?? hold;
+    await this.#clear(over, lane);
+    return ok(present(over));
   }
 
-  /** Lets a hold go. Idempotent; what was never placed is remembered, so that a place that is late does nothing. */
-  cancel(holdId: string, taskId: string, lane: Lane): Promise<Outcome<HoldRecord>> {
+  /**
+   * Lets a hold go. Idempotent; what was never placed is remembered, so that a place that is late does
+   * nothing. It is let go when the record says so: its event is taken away now, or as soon as that works.
+   */
+  cancel(holdId: string, hasExpired: boolean, { taskId, lane }: HoldRun): Promise<Outcome<HoldRecord>> {
     return this.#turns.run(async () => {
-      const { now } = this.#options;
+      const { now, notices } = this.#options;
       this.#expire();
       const known = this.#book.find(holdId);
       if (known?.state === 'confirmed') return fail({ kind: 'hold-over', state: 'confirmed' });
-      this.#book.overtake(this.#placesBefore(holdId, taskId), now());
+      this.#book.overtake(this.#tasksBefore(holdId, taskId), now());
       if (known?.placed === undefined) {
         this.#book.rememberCancelled(holdId, now() + DEFAULT_TTL_SECONDS * 1000, now());
         return ok({ holdId, state: 'cancelled' });
       }
-      if (known.state === 'cancelled' || known.state === 'expired') return await this.#clear(known, lane);
-      this.#book.end(known, 'cancelled', now());
-      this.#schedule();
-      return await this.#clear({ ...known, state: 'cancelled' }, lane);
+      const over: Hold = isOver(known) ? known : { ...known, state: hasExpired ? 'expired' : 'cancelled' };
+      if (!isOver(known)) {
+        this.#book.end(known, hasExpired ? 'expired' : 'cancelled', now());
+        if (hasExpired) notices.post({ type: 'hold-expired', result: present(over) });
+      }
+      await this.#clear(known, lane);
+      return ok(present(over));
     });
   }
 
-  /** The tasks that came before this one and are still to place a hold of this id. */
-  #placesBefore(holdId: string, taskId: string): string[] {
+  /** The tasks that came before this one and are still to place or to confirm a hold of this id. */
+  #tasksBefore(holdId: string, taskId: string): string[] {
     return this.#options
       .openBefore(taskId)
-      .filter(
-        ({ type, payload }) =>
-          type === 'place-hold' && placeHoldRequestSchema.parse(payload).request.holdId === holdId,
-      )
+      .filter((task) => holdIdOf(task) === holdId)
       .map(({ id }) => id);
   }
 
   /**
-   * Turns a hold into the event it was held for: the same entry of the calendar. Fails with `hold-over`
-   * when it is over, with `not-found` when there is none, with `unavailable` while it is still being placed.
+   * Keeps a hold from running out, in the same step of the storage in which the task that is to confirm it
+   * is accepted: it was asked in time, however long it waits for its turn.
    */
-  confirm(confirmation: HoldConfirmation, taskId: string, lane: Lane): Promise<Outcome<HoldRecord>> {
+  reserve(task: Pick<CalendarTask, 'type' | 'payload'> & { id: string }): void {
+    if (task.type !== 'confirm-hold') return;
+    const hold = this.#book.find(confirmHoldRequestSchema.parse(task.payload).confirmation.holdId);
+    if (hold?.state === 'held' && hold.expiresAtMs > this.#options.now())
+      this.#book.confirming(hold.holdId, task.id);
+  }
+
+  /**
+   * Turns a hold into the event it was held for, at the time it was held for: the same entry of the
+   * calendar. Fails with `hold-over` when it is over, with `not-found` when there is none, with
+   * `unavailable` while it is still being placed.
+   */
+  confirm(confirmation: HoldConfirmation, run: HoldRun): Promise<Outcome<HoldRecord>> {
     return this.#turns.run(async () => {
+      if (this.#isClosing) return fail(CLOSED);
       this.#expire();
-      const { holdId, ...details } = confirmation;
+      const { holdId } = confirmation;
+      if (this.#book.isOvertaken(run.taskId)) return fail({ kind: 'hold-over', state: 'cancelled' });
       const known = this.#book.find(holdId);
       switch (known?.state) {
         case undefined:
@@ -220,16 +259,15 @@ export class Holds {
           return fail({ kind: 'unavailable', ambiguous: false });
         case 'held':
         case 'confirming':
-          return await this.#confirm(known, details, taskId, lane);
+          return await this.#confirm(known, confirmation, run);
       }
     });
   }
 
   async #confirm(
     hold: Hold,
-    details: Omit<HoldConfirmation, 'holdId'>,
-    taskId: string,
-    lane: Lane,
+    { summary, description, location, attendees, notify }: HoldConfirmation,
+    { taskId, lane, attempts }: HoldRun,
   ): Promise<Outcome<HoldRecord>> {
     const { account, provider, now } = this.#options;
     const { holdId, placed } = hold;
@@ -237,13 +275,18 @@ export class Holds {
     if (placed === undefined || eventId === undefined)
       return fail({ kind: 'not-found', what: `hold ${holdId}` });
     this.#book.confirming(holdId, taskId);
-    this.#schedule();
-    const { calendarId, timeZone } = placed.slot;
+    this.#book.tell(holdId);
+    this.#sweep.schedule();
+    const { calendarId, timeZone, startMs, endMs } = placed.slot;
     const change = {
-      ...details,
       eventId,
-      timeZone,
+      summary,
+      notify,
+      time: { kind: 'timed', startMs, endMs, timeZone } as const,
       confirms: true,
+      ...(description !== undefined && { description }),
+      ...(location !== undefined && { location }),
+      ...(attendees !== undefined && { attendees }),
       ...(calendarId !== undefined && { calendarId }),
     };
     const changed = await account.use(lane, (access) => provider.updateEvent(change, access));
@@ -252,16 +295,24 @@ export class Holds {
       return ok(present({ ...hold, state: 'confirmed', event: changed.value }));
     }
     if (changed.failure.kind !== 'not-found') return changed;
+    // What was written a moment ago may not be seen yet: looked at once more before it is believed.
+    if (attempts === 0) return fail({ kind: 'unavailable', ambiguous: false });
     // The person has taken it out of their calendar.
     this.#book.end(hold, 'cancelled', now());
-    this.#schedule();
+    this.#sweep.schedule();
     return fail({ kind: 'hold-over', state: 'cancelled' });
+  }
+
+  /** An event is gone: whatever was held or confirmed as it is over. */
+  eventCancelled(eventId: string): void {
+    this.#book.eventCancelled(eventId, this.#options.now());
+    this.#sweep.schedule();
   }
 
   /** A task has failed for good: what it drove comes to rest. Synchronous, so that no crash parts the two. */
   settle(taskId: string): void {
     this.#book.settle(taskId, this.#options.now());
-    this.#schedule();
+    this.#sweep.schedule();
   }
 
   /** What live holds take of a question's range; a hold on another calendar than the ones asked for does not count. */
@@ -271,86 +322,52 @@ export class Holds {
       .map(({ placed }) => placed.slot)
       .filter(({ calendarId }) => {
         // The primary calendar goes by more than one name: a hold on it always counts.
-        return calendarId === undefined || calendars === undefined || calendars.includes(calendarId);
+        const isPrimary = calendarId === undefined || calendarId === 'primary';
+        return isPrimary || calendars === undefined || calendars.includes(calendarId);
       })
       .filter((slot) => overlaps(slot, range));
   }
 
   /** Ends what has run out and takes away what is left of holds that are over. Returns at once. */
   sweep(): void {
-    const { agenda, now, rearm, obstacle, onError } = this.#options;
-    agenda.schedule('holds', now() + WATCH_MS);
     this.#expire();
-    if (this.#isSweeping) return;
-    this.#isSweeping = true;
-    const removeAll = async () => {
-      for (const leftover of this.#book.leftovers(now())) {
-        // Kept for when the account can be reached again.
-        if (obstacle() !== undefined) this.#postpone(leftover);
-        // One at a time: none of them is urgent.
-        // oxlint-disable-next-line no-await-in-loop
-        else await this.#remove(leftover, 'background');
-      }
-    };
-    void this.#turns
-      .run(removeAll)
-      .catch((thrown: unknown) => onError('sweep of holds', thrown))
-      .finally(() => {
-        this.#isSweeping = false;
-        this.#schedule();
-        rearm();
-      });
+    this.#sweep.run();
   }
 
   /** The account is about to be given up: takes the holds' events away while that is possible, for a little while. */
   async releaseAll(): Promise<void> {
     const { now, obstacle } = this.#options;
-    const live = this.#book.live(now());
-    for (const hold of live) this.#book.end(hold, 'cancelled', now());
-    const left = this.#book.leftovers();
-    if (left.length === 0 || obstacle() !== undefined) return;
-    const removed = this.#turns.run(() => Promise.all(left.map((one) => this.#remove(one, 'interactive'))));
-    await inTime(removed, LONGEST_RELEASE_MS, () => undefined);
+    this.#isClosing = true;
+    const release = this.#turns.run(async () => {
+      for (const hold of this.#book.live(now())) this.#book.end(hold, 'cancelled', now());
+      const left = this.#book.leftovers();
+      if (obstacle() !== undefined) return;
+      await Promise.all(left.map((one) => this.#sweep.remove(one, 'interactive')));
+    });
+    await inTime(release, LONGEST_RELEASE_MS, () => undefined);
   }
 
-  /** The events of holds that are over are tried again now: the account can be reached again. */
-  wake(): void {
-    this.#book.hasten(this.#options.now());
-    this.#schedule();
+  /** The account is connected, anew perhaps: events of holds that are over are tried again now. */
+  open(): void {
+    this.#isClosing = false;
+    this.#sweep.hasten();
   }
 
-  /** Makes sure that nothing is left of a hold that is over. */
-  async #clear(hold: Hold, lane: Lane): Promise<Outcome<HoldRecord>> {
+  /** The storage is about to go: nothing is written any more. */
+  close(): void {
+    this.#sweep.close();
+  }
+
+  /** The storage stayed after all. */
+  reopen(): void {
+    this.#sweep.reopen();
+  }
+
+  /** Takes away what is left of a hold that is over, or leaves that to the sweep. */
+  async #clear(hold: Hold, lane: Lane): Promise<void> {
     const left = this.#book.leftovers().find(({ key }) => key === hold.placed?.key);
-    const removed = left === undefined ? ok(undefined) : await this.#remove(left, lane);
-    this.#schedule();
-    return removed.ok ? ok(present(hold)) : removed;
-  }
-
-  async #remove(leftover: Leftover, lane: Lane): Promise<Outcome<void>> {
-    const { account, provider, onFailure } = this.#options;
-    const { key, eventId, notify, slot } = leftover;
-    const where = slot.calendarId === undefined ? {} : { calendarId: slot.calendarId };
-    const removed = await account.use(lane, (access) =>
-      eventId === undefined
-        ? provider.removeCreated({ key, notify, ...where }, access)
-        : provider.cancelEvent({ eventId, notify, ...where }, access),
-    );
-    if (removed.ok) {
-      this.#book.removed(key);
-      return removed;
-    }
-    onFailure(removed.failure);
-    // The provider may come to another mind, or the person may reconnect; but not for ever.
-    const isFinal = removed.failure.kind === 'rejected' && leftover.attempts >= MOST_REMOVALS;
-    if (isFinal) this.#book.removed(key);
-    else this.#postpone(leftover);
-    return removed;
-  }
-
-  #postpone({ key, attempts }: Leftover): void {
-    const { now, random } = this.#options;
-    this.#book.putOff(key, now() + 1_000 + backOffMs(attempts + 1, random));
+    if (left !== undefined) await this.#sweep.remove(left, lane);
+    this.#sweep.schedule();
   }
 
   /** Ends what has run out, and tells it. */
@@ -358,18 +375,22 @@ export class Holds {
     const { store, notices, now } = this.#options;
     const over = store.transaction(() => this.#book.expireDue(now()));
     for (const hold of over) notices.post({ type: 'hold-expired', result: present(hold) });
-    if (over.length > 0) this.#schedule();
-  }
-
-  #schedule(): void {
-    const { agenda } = this.#options;
-    const next = this.#book.nextDueAt();
-    if (next !== undefined) agenda.schedule('holds', next);
-    else if (agenda.has('holds')) agenda.strike('holds');
+    if (over.length > 0) this.#sweep.schedule();
   }
 }
 
-function draftOf(holdId: string, { slot }: Placed): EventDraft {
+/** The hold that a task is to place or to confirm. */
+function holdIdOf({ type, payload }: { type: TaskType; payload: unknown }): string | undefined {
+  if (type === 'place-hold') return placeHoldRequestSchema.parse(payload).request.holdId;
+  if (type === 'confirm-hold') return confirmHoldRequestSchema.parse(payload).confirmation.holdId;
+  return undefined;
+}
+
+function isOver({ state }: Hold): boolean {
+  return state === 'cancelled' || state === 'expired';
+}
+
+function draftOf(holdId: string, { slot, groupId }: Placed): EventDraft {
   const { startMs, endMs, timeZone, calendarId } = slot;
   return {
     summary: SUMMARY,
@@ -378,7 +399,7 @@ function draftOf(holdId: string, { slot }: Placed): EventDraft {
     recurrence: [],
     notify: 'none',
     conference: false,
-    holdId,
+    holdId: groupId ?? holdId,
     ...(calendarId !== undefined && { calendarId }),
   };
 }
@@ -410,6 +431,7 @@ function present({ holdId, state, placed, event, expiresAtMs }: Hold): HoldRecor
   return {
     holdId,
     state: shown,
+    ...(placed.groupId !== undefined && { groupId: placed.groupId }),
     ...(placed.eventId !== undefined && { eventId: placed.eventId }),
     start: formatInstant(startMs, timeZone),
     end: formatInstant(endMs, timeZone),

@@ -64,6 +64,12 @@ export class Notices {
     }
   }
 
+  /** Notes that the ledger holds ends that have not been told: a crash from here on does not lose them. */
+  noteEnds(): void {
+    const { agenda, now } = this.#options;
+    agenda.schedule('send-notices', now() + RETRY_MS);
+  }
+
   /** Sends all that waits. Never rejects; what the queue does not take stays on the agenda. */
   async flush(): Promise<void> {
     this.#flushing ??= this.#flush().finally(() => {

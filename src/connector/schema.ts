@@ -42,8 +42,10 @@ const VERSIONS = [
        end_at INTEGER,
        time_zone TEXT,
        calendar_id TEXT,
+       group_id TEXT,
        event_id TEXT,
        event TEXT,
+       is_told INTEGER NOT NULL,
        expires_at INTEGER NOT NULL,
        ended_at INTEGER
      ) WITHOUT ROWID`,
@@ -55,7 +57,8 @@ const VERSIONS = [
        start_at INTEGER NOT NULL,
        end_at INTEGER NOT NULL,
        attempts INTEGER NOT NULL,
-       due_at INTEGER NOT NULL
+       due_at INTEGER NOT NULL,
+       since INTEGER NOT NULL
      ) WITHOUT ROWID`,
     `CREATE TABLE overtaken (task_id TEXT PRIMARY KEY, at INTEGER NOT NULL) WITHOUT ROWID`,
   ],

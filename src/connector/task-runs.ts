@@ -58,21 +58,23 @@ export class TaskRuns {
       }
       case 'cancel-event': {
         const { cancellation } = cancelEventRequestSchema.parse(task.payload);
-        const { eventId } = cancellation;
+        const { eventId, occurrence } = cancellation;
         const cancelled = await account.use(lane, (access) => provider.cancelEvent(cancellation, access));
-        return cancelled.ok ? ok({ eventId, status: 'cancelled' }) : cancelled;
+        if (!cancelled.ok) return cancelled;
+        if (occurrence === undefined) holds.eventCancelled(eventId);
+        return ok({ eventId, status: 'cancelled' });
       }
       case 'place-hold': {
         const { request } = placeHoldRequestSchema.parse(task.payload);
-        return await holds.place(request, task.id, lane);
+        return await holds.place(request, { taskId: task.id, lane, attempts: task.attempts });
       }
       case 'cancel-hold': {
-        const { holdId } = cancelHoldRequestSchema.parse(task.payload);
-        return await holds.cancel(holdId, task.id, lane);
+        const { holdId, hasExpired = false } = cancelHoldRequestSchema.parse(task.payload);
+        return await holds.cancel(holdId, hasExpired, { taskId: task.id, lane, attempts: task.attempts });
       }
       case 'confirm-hold': {
         const { confirmation } = confirmHoldRequestSchema.parse(task.payload);
-        return await holds.confirm(confirmation, task.id, lane);
+        return await holds.confirm(confirmation, { taskId: task.id, lane, attempts: task.attempts });
       }
       case 'disconnect': {
         const begun = await beginDisconnect();

@@ -51,8 +51,6 @@ export interface EventChange {
   notify: 'all' | 'none';
   /** The version that the caller has seen: a change of any other is a conflict. */
   etag?: string;
-  /** The zone in which its times are told, where the provider does not keep that of the event. */
-  timeZone?: string;
   /** The event is a hold and becomes what it was held for. One that has become so already is left as it is. */
   confirms?: boolean;
 }
@@ -87,12 +85,20 @@ export function presentTime(time: EventTime): { start: string; end: string } {
     : { start: time.startDate, end: time.endDate };
 }
 
+const NOT_WELL_FORMED = 'must be well-formed Unicode';
+
+/** Half a character cannot be encoded, in an address or anywhere. */
+function isWellFormed(text: string): boolean {
+  return text.isWellFormed();
+}
+
 /** One line of text: control characters could become headers or calendar lines of somebody's making. */
 export function line(longest: number) {
   return z
     .string()
     .max(longest, `must have at most ${longest} characters`)
-    .regex(/^[^\p{Cc}\u2028\u2029]*$/u, 'must hold no line break or other control character');
+    .regex(/^[^\p{Cc}\u2028\u2029]*$/u, 'must hold no line break or other control character')
+    .refine(isWellFormed, NOT_WELL_FORMED);
 }
 
 const MOST_ATTENDEES = 200;
@@ -101,7 +107,8 @@ export const summarySchema = line(1_024).min(1, 'must not be empty');
 export const descriptionSchema = z
   .string()
   .max(8_192, 'must have at most 8192 characters')
-  .regex(/^[^\p{Cc}]*(?:[\n\t][^\p{Cc}]*)*$/u, 'must hold no control character but line feed and tab');
+  .regex(/^[^\p{Cc}]*(?:[\n\t][^\p{Cc}]*)*$/u, 'must hold no control character but line feed and tab')
+  .refine(isWellFormed, NOT_WELL_FORMED);
 export const locationSchema = line(1_024);
 export const attendeesSchema = z
   .array(z.strictObject({ email: z.email('must be a mail address').max(320) }))

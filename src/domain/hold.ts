@@ -16,7 +16,7 @@ import type { Interval } from './interval.ts';
 
 /** How long a hold lasts when its caller does not say, and how long a cancel waits for a place that is late. */
 export const DEFAULT_TTL_SECONDS = 900;
-const LONGEST_TTL_SECONDS = 7 * 24 * 60 * 60;
+export const LONGEST_TTL_SECONDS = 7 * 24 * 60 * 60;
 
 /** What a hold takes: half-open, epoch milliseconds. Without `calendarId`, on the account's primary calendar. */
 export interface Slot extends Interval {
@@ -27,6 +27,8 @@ export interface Slot extends Interval {
 /** A time to hold. With `onConflict: 'reject'` only if it is free, on `calendars` or else on every one that counts. */
 export interface HoldRequest {
   holdId: string;
+  /** The hold over several connectors that it is part of: its event is marked with that id. */
+  groupId?: string;
   slot: Slot;
   ttlSeconds: number;
   onConflict: 'reject' | 'allow';
@@ -46,10 +48,11 @@ export interface HoldConfirmation {
 
 /**
  * A hold as callers are told of it; times RFC 3339. One that was cancelled before it was ever placed has
- * an id and nothing else. `event` is what a confirmed one has become.
+ * an id and nothing else. `groupId` is the hold over several connectors that it is part of. `event` is what a confirmed one has become.
  */
 export const holdRecordSchema = z.object({
   holdId: z.string(),
+  groupId: z.exactOptional(z.string()),
   state: z.enum(['held', 'cancelled', 'expired', 'confirmed']),
   eventId: z.exactOptional(z.string()),
   start: z.exactOptional(z.string()),
@@ -85,13 +88,14 @@ export const placeHoldRequestSchema = z
   .strictObject({
     connectorId: connectorIdSchema.optional(),
     ...placeFields,
+    groupId: holdIdSchema.optional(),
     calendarId: idSchema.optional(),
     calendars: z.array(idSchema).min(1).max(500).optional(),
   })
   .transform((wire, context): { connectorId?: string; request: HoldRequest } => {
     const stretch = readStretch(wire, context);
     if (stretch === undefined) return z.NEVER;
-    const { connectorId, holdId, calendarId, calendars } = wire;
+    const { connectorId, holdId, groupId, calendarId, calendars } = wire;
     return {
       ...(connectorId !== undefined && { connectorId }),
       request: {
@@ -99,15 +103,17 @@ export const placeHoldRequestSchema = z
         slot: { ...stretch, timeZone: wire.timeZone, ...(calendarId !== undefined && { calendarId }) },
         ttlSeconds: wire.ttlSeconds ?? DEFAULT_TTL_SECONDS,
         onConflict: wire.onConflict ?? 'reject',
+        ...(groupId !== undefined && { groupId }),
         ...(calendars !== undefined && { calendars: [...new Set(calendars)] }),
       },
     };
   });
 
-/** The payload of `cancel-hold`. */
+/** The payload of `cancel-hold`. `hasExpired`: it is let go because its time has run out, and is told as that. */
 export const cancelHoldRequestSchema = z.strictObject({
   connectorId: connectorIdSchema.optional(),
   holdId: holdIdSchema,
+  hasExpired: z.boolean().optional(),
 });
 
 /** The body of `POST …/holds/:holdId/confirm`: the id comes from the path. */
@@ -179,7 +185,10 @@ export const groupStateSchema = z.enum([
 ]);
 export type GroupState = z.infer<typeof groupStateSchema>;
 
-/** A hold over several connectors as callers are told of it; times RFC 3339, each of `slots` as it stands on its connector. */
+/**
+ * A hold over several connectors as callers are told of it; times RFC 3339, each of `slots` as it stands on
+ * its connector. `stuck`: the connector would not let it go, and what it has is still there.
+ */
 export const groupHoldRecordSchema = z.object({
   holdId: z.string(),
   state: groupStateSchema,
@@ -190,7 +199,7 @@ export const groupHoldRecordSchema = z.object({
     z.object({
       connectorId: z.string(),
       calendarId: z.exactOptional(z.string()),
-      state: z.enum(['waiting', 'held', 'confirmed', 'released']),
+      state: z.enum(['waiting', 'held', 'confirmed', 'released', 'stuck']),
       eventId: z.exactOptional(z.string()),
       event: z.exactOptional(eventRecordSchema),
     }),

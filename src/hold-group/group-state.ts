@@ -7,7 +7,9 @@ import { formatInstant, parseInstant } from '../domain/time-zone.ts';
 const slotSchema = z.object({
   connectorId: z.string(),
   calendarId: z.exactOptional(z.string()),
-  state: z.enum(['waiting', 'held', 'confirmed', 'released']),
+  state: z.enum(['waiting', 'held', 'confirmed', 'released', 'stuck']),
+  /** Tasks of this slot that have failed and are tried again, each under another name. */
+  failures: z.int(),
   /** A task of this slot has been handed to its connector, whatever came of it. */
   isTried: z.boolean(),
   eventId: z.exactOptional(z.string()),
@@ -38,15 +40,20 @@ export const groupErrorSchema = taskErrorSchema.extend({ connectorId: z.exactOpt
 export type GroupError = z.infer<typeof groupErrorSchema>;
 
 /**
- * What a group keeps, version 1. `round` names the tasks of this holding; `slots` stand in the order of the
- * request, the first is the one that invites. Without `asked`: cancelled before it was ever placed.
+ * What a group keeps, version 1. `round` names this holding: its tasks, and its holds on the connectors, so
+ * that none is ever taken for one of another holding. `slots` stand in the order of the request, the first is
+ * the one that invites. Without `asked`: cancelled before it was ever placed.
  * Times are epoch milliseconds.
  */
 export const groupSchema = z.object({
   version: z.literal(1),
   holdId: z.string(),
   round: z.string(),
+  /** The caller's `Idempotency-Key` of this holding. */
+  key: z.exactOptional(z.string()),
   phase: groupStateSchema,
+  /** What it is once it has been let go everywhere. */
+  endsAs: z.enum(['cancelled', 'expired']),
   asked: z.exactOptional(askedSchema),
   slots: z.array(slotSchema),
   confirmation: z.exactOptional(confirmationSchema),
@@ -63,15 +70,21 @@ export const groupSchema = z.object({
 export type Group = z.infer<typeof groupSchema>;
 
 /** A group that is about to be placed. */
-export function beginGroup(request: GroupHoldRequest, round: string, nowMs: number): Group {
+export function beginGroup(
+  request: GroupHoldRequest,
+  { round, key }: { round: string; key: string | undefined },
+  nowMs: number,
+): Group {
   const { holdId, slots, ...asked } = request;
   return {
     version: 1,
     holdId,
     round,
+    ...(key !== undefined && { key }),
     phase: 'placing',
+    endsAs: 'cancelled',
     asked,
-    slots: slots.map((slot) => ({ ...slot, state: 'waiting', isTried: false })),
+    slots: slots.map((slot) => ({ ...slot, state: 'waiting', isTried: false, failures: 0 })),
     startedAtMs: nowMs,
     attempts: 0,
   };
@@ -88,14 +101,15 @@ export function isSameRequest({ asked, slots }: Group, request: GroupHoldRequest
 }
 
 /** A group as callers are told of it. */
-export function presentGroup({ holdId, phase, asked, slots, expiresAtMs }: Group): GroupHoldRecord {
+export function presentGroup({ holdId, phase, endsAs, asked, slots, expiresAtMs }: Group): GroupHoldRecord {
   const tell = (text: string, timeZone: string) => {
     const atMs = parseInstant(text, timeZone);
     return typeof atMs === 'number' ? formatInstant(atMs, timeZone) : text;
   };
   return {
     holdId,
-    state: phase,
+    // Its time is over, whether or not every calendar shows it yet.
+    state: phase === 'releasing' && endsAs === 'expired' ? 'expired' : phase,
     ...(asked !== undefined && {
       start: tell(asked.start, asked.timeZone),
       end: tell(asked.end, asked.timeZone),

@@ -36,12 +36,12 @@ export class HoldGroupDO extends DurableObject {
   }
 
   /** Holds the time on every connector, or on none. */
-  place(request: GroupHoldRequest): Promise<GroupAnswer> {
-    return this.#group.place(request);
+  place(request: GroupHoldRequest, key?: string): Promise<GroupAnswer> {
+    return this.#group.place(request, key);
   }
 
   /** How the hold stands. */
-  show(): Promise<GroupAnswer> {
+  show(): GroupAnswer {
     return this.#group.show();
   }
 

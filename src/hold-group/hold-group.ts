@@ -1,14 +1,14 @@
-import type { Performance } from '../connector/actor.ts';
 import { Sequence } from '../connector/sequence.ts';
 import { backOffMs } from '../connector/verdict.ts';
-import { describeFailure, type Failure, type Outcome } from '../domain/failure.ts';
+import { describeFailure, type ErrorCode, type Failure } from '../domain/failure.ts';
 import {
   DEFAULT_TTL_SECONDS,
+  LONGEST_TTL_SECONDS,
   type GroupHoldRecord,
   type GroupHoldRequest,
   holdRecordSchema,
 } from '../domain/hold.ts';
-import type { CalendarTask, TaskType } from '../domain/task.ts';
+import { attemptTask, type Perform } from './attempt.ts';
 import {
   beginGroup,
   type Group,
@@ -19,17 +19,28 @@ import {
   presentGroup,
 } from './group-state.ts';
 
-/** How long one connector may take before the alarm goes on asking. */
-const PATIENCE_MS = 20_000;
+/** How long the connectors may take together before the alarm goes on asking. */
+const BUDGET_MS = 15_000;
 /** How long the connectors may take to hold a time, and to confirm it, before it counts as refused. */
 const PLACE_WITHIN_MS = 60_000;
 const CONFIRM_WITHIN_MS = 10 * 60_000;
-/** How long a connector is asked to let go; its hold runs out by itself. */
+/** How long a connector is asked to take back what it has confirmed. */
 const RELEASE_WITHIN_MS = 24 * 60 * 60_000;
+/** Connectors hold so much longer than the group, so that none lets go while the group is being confirmed. */
+const GRACE_SECONDS = 60;
 /** How long a group that is over is remembered. */
 const KEPT_MS = 24 * 60 * 60_000;
 /** While something is going on, the alarm looks after it this often. */
 const WATCH_MS = 5_000;
+
+/** What passes: the operator mends it, the person reconnects, the provider recovers. */
+const PASSING: readonly ErrorCode[] = [
+  'reauth_required',
+  'consent_missing',
+  'misconfigured',
+  'provider_unavailable',
+  'rate_limited',
+];
 
 /** What a group touches outside itself. */
 export interface HoldGroupParts {
@@ -40,7 +51,7 @@ export interface HoldGroupParts {
   /** Its one alarm, epoch milliseconds. */
   setAlarm: (atMs: number) => Promise<void>;
   /** Has a connector carry out a task, waiting at most so long for its end; may throw. */
-  perform: (task: CalendarTask & { id: string }, waitMs: number) => Promise<Outcome<Performance>>;
+  perform: Perform;
   now: () => number;
   random: () => number;
   randomId: () => string;
@@ -49,9 +60,6 @@ export interface HoldGroupParts {
 /** What a group answers: how it stands, or what stopped it. `isRepeat`: it stood so before it was asked. */
 export type GroupAnswer =
   { ok: true; value: { hold: GroupHoldRecord; isRepeat: boolean } } | { ok: false; error: GroupError };
-
-/** What came of a task of a slot: its result, its error, or nothing yet. */
-type Attempt = { end: 'done'; result: unknown } | { end: 'failed'; error: GroupError } | { end: 'pending' };
 
 /**
  * One hold over several connectors, all or nothing: a saga. Each step is written down before it is taken,
@@ -67,36 +75,41 @@ export class HoldGroup {
     this.#parts = parts;
   }
 
-  /** Holds the time on every connector, or on none. The same request again is the same hold while it lasts. */
-  place(request: GroupHoldRequest): Promise<GroupAnswer> {
+  /**
+   * Holds the time on every connector, or on none. The same request again is the same hold while it lasts;
+   * with the same `key` also when it is over.
+   */
+  place(request: GroupHoldRequest, key?: string): Promise<GroupAnswer> {
     return this.#turns.run(async () => {
       const { now, randomId, shelf } = this.#parts;
       const known = await this.#advance();
-      if (known !== undefined && !isOver(known)) {
-        return isSameRequest(known, request)
-          ? this.#answer(known, true)
-          : refuse({ kind: 'mismatch', what: `hold ${request.holdId}` });
+      if (known !== undefined) {
+        const isRepeat = isSameRequest(known, request);
+        const isSameKey = key !== undefined && known.key === key;
+        if (!isOver(known) || isSameKey) {
+          return isRepeat
+            ? this.#answer(known, true)
+            : refuse({ kind: 'mismatch', what: `hold ${request.holdId}` });
+        }
+        const isForestalled = known.asked === undefined && now() < (known.forgetAtMs ?? 0);
+        if (isForestalled) return tell(known, true);
       }
-      if (known?.asked === undefined && known?.forgetAtMs !== undefined && now() < known.forgetAtMs) {
-        return tell(known, true);
-      }
-      shelf.write(beginGroup(request, randomId(), now()));
+      shelf.write(beginGroup(request, { round: randomId(), key }, now()));
       return this.#answer(await this.#advance(), false);
     });
   }
 
-  /** How the hold stands. */
-  show(): Promise<GroupAnswer> {
-    return this.#turns.run(async () => {
-      const known = this.#lapse();
-      return known === undefined ? unknown() : tell(known, true);
-    });
+  /** How the hold stands. Waits for nothing that is under way. */
+  show(): GroupAnswer {
+    const known = this.#parts.shelf.read();
+    if (known === undefined) return unknown();
+    return tell(this.#hasRunOut(known) ? { ...known, phase: 'expired' } : known, true);
   }
 
   /** Lets go on every connector. Idempotent; what was never placed is remembered for a while. */
   cancel(holdId: string): Promise<GroupAnswer> {
     return this.#turns.run(async () => {
-      const { shelf, now, randomId } = this.#parts;
+      const { shelf, now, randomId, setAlarm } = this.#parts;
       const known = this.#lapse();
       if (known === undefined || (known.asked === undefined && isOver(known))) {
         const forgetAtMs = now() + DEFAULT_TTL_SECONDS * 1000;
@@ -105,21 +118,23 @@ export class HoldGroup {
           holdId,
           round: randomId(),
           phase: 'cancelled',
+          endsAs: 'cancelled',
           slots: [],
           startedAtMs: now(),
           attempts: 0,
           forgetAtMs,
         };
         shelf.write(cancelled);
-        await this.#parts.setAlarm(forgetAtMs);
+        await setAlarm(forgetAtMs);
         return tell(cancelled, true);
       }
       if (known.phase === 'confirmed') return refuse({ kind: 'hold-over', state: 'confirmed' });
       if (isOver(known)) return tell(known, true);
-      const { error: _, ...rest } = known;
-      shelf.write({ ...rest, phase: 'releasing', startedAtMs: now(), attempts: 0 });
-      const released = await this.#advance();
-      return tell(released ?? known, false);
+      if (known.phase !== 'releasing') {
+        const { error: _, ...rest } = known;
+        shelf.write({ ...rest, phase: 'releasing', startedAtMs: now(), attempts: 0 });
+      }
+      return tell((await this.#advance()) ?? known, false);
     });
   }
 
@@ -166,30 +181,34 @@ export class HoldGroup {
     return isStopped && group.error !== undefined ? { ok: false, error: group.error } : tell(group, isRepeat);
   }
 
-  /** The group as it stands now: one whose time has run out has expired, as its holds have by themselves. */
+  #hasRunOut({ phase, expiresAtMs }: Group): boolean {
+    return phase === 'held' && expiresAtMs !== undefined && this.#parts.now() >= expiresAtMs;
+  }
+
+  /** The group as it stands now: one whose time has run out is let go on every connector. */
   #lapse(): Group | undefined {
     const { shelf, now } = this.#parts;
     const group = shelf.read();
-    if (group?.phase !== 'held' || group.expiresAtMs === undefined || now() < group.expiresAtMs) return group;
-    const expired: Group = { ...group, phase: 'expired', forgetAtMs: now() + KEPT_MS };
-    shelf.write(expired);
-    return expired;
+    if (group === undefined || !this.#hasRunOut(group)) return group;
+    const over: Group = { ...group, phase: 'releasing', endsAs: 'expired', startedAtMs: now(), attempts: 0 };
+    shelf.write(over);
+    return over;
   }
 
-  /** Takes the steps that are open, as far as the connectors answer, and sets the alarm for the rest. */
+  /** Takes the steps that are open, as far as the connectors answer in time, and sets the alarm for the rest. */
   async #advance(): Promise<Group | undefined> {
     const { shelf, now, random, setAlarm } = this.#parts;
+    const untilMs = now() + BUDGET_MS;
     let group = this.#lapse();
     if (group === undefined) return undefined;
     if (isMoving(group)) await setAlarm(now() + WATCH_MS);
-    while (isMoving(group)) {
+    while (isMoving(group) && now() < untilMs) {
       // Each step needs what came of the one before it.
       // oxlint-disable-next-line no-await-in-loop
       const next = await this.#step(group);
-      const isStuck = next === undefined;
-      group = next ?? { ...group, attempts: group.attempts + 1 };
+      group = next.isStuck ? { ...next.group, attempts: next.group.attempts + 1 } : next.group;
       shelf.write(group);
-      if (isStuck) break;
+      if (next.isStuck) break;
     }
     const wakeAtMs = isMoving(group)
       ? now() + 1_000 + backOffMs(group.attempts, random)
@@ -198,115 +217,148 @@ export class HoldGroup {
     return group;
   }
 
-  /** The group after one more step; undefined when a connector has not come to an end with its part yet. */
-  async #step(group: Group): Promise<Group | undefined> {
+  /** The group after one more step; stuck when a connector has not come to an end with its part yet. */
+  async #step(group: Group): Promise<Step> {
     switch (group.phase) {
       case 'placing':
         return await this.#placeNext(group);
       case 'confirming':
         return await this.#confirmNext(group);
       case 'releasing':
-        return await this.#releaseNext(group);
+        return await this.#release(group);
       case 'held':
       case 'confirmed':
       case 'cancelled':
       case 'expired':
-        return group;
+        return moved(group);
     }
   }
 
-  async #placeNext(group: Group): Promise<Group | undefined> {
+  async #placeNext(group: Group): Promise<Step> {
     const { asked, holdId, startedAtMs } = group;
     const slot = inOrderOfIds(group.slots).find(({ state }) => state === 'waiting');
-    if (slot === undefined || asked === undefined) return { ...group, phase: 'held' };
+    if (slot === undefined || asked === undefined) return moved({ ...group, phase: 'held' });
     // Written down before it is asked: after a crash nobody could tell whether it was.
-    if (!slot.isTried) return withSlot(group, { ...slot, isTried: true });
+    if (!slot.isTried) return moved(withSlot(group, { ...slot, isTried: true }));
     const { connectorId, calendarId } = slot;
-    const payload = { holdId, ...asked, ...(calendarId !== undefined && { calendarId }) };
-    const placed = await this.#attempt(group, slot, 'place-hold', payload, startedAtMs + PLACE_WITHIN_MS);
-    if (placed.end === 'pending') return undefined;
-    if (placed.end === 'failed') return stop(group, placed.error);
+    const ttlSeconds = Math.min(asked.ttlSeconds + GRACE_SECONDS, LONGEST_TTL_SECONDS);
+    const payload = {
+      ...asked,
+      ttlSeconds,
+      holdId: ownHoldId(group),
+      groupId: holdId,
+      ...(calendarId !== undefined && { calendarId }),
+    };
+    const placed = await attemptTask(
+      this.#parts,
+      group,
+      slot,
+      'place-hold',
+      payload,
+      startedAtMs + PLACE_WITHIN_MS,
+    );
+    if (placed.end === 'pending') return stuck(group);
+    if (placed.end === 'failed') return moved(stop(group, placed.error));
     const { state, eventId, expiresAt } = holdRecordSchema.parse(placed.result);
-    if (state !== 'held' && state !== 'confirmed') {
+    if (state !== 'held') {
       const error = describeFailure({ kind: 'hold-over', state });
-      return stop(group, { ...error, connectorId });
+      return moved(stop(group, { ...error, connectorId }));
     }
-    const expiresAtMs = Math.min(group.expiresAtMs ?? Infinity, Date.parse(expiresAt ?? ''));
+    const graceMs = (ttlSeconds - asked.ttlSeconds) * 1000;
+    const expiresAtMs = Math.min(group.expiresAtMs ?? Infinity, Date.parse(expiresAt ?? '') - graceMs);
     const held = withSlot(group, {
       ...slot,
       state: 'held',
       ...(eventId !== undefined && { eventId }),
     });
-    return { ...held, attempts: 0, ...(Number.isFinite(expiresAtMs) && { expiresAtMs }) };
+    return moved({ ...held, attempts: 0, ...(Number.isFinite(expiresAtMs) && { expiresAtMs }) });
   }
 
-  async #confirmNext(group: Group): Promise<Group | undefined> {
-    const { confirmation, holdId, startedAtMs } = group;
+  async #confirmNext(group: Group): Promise<Step> {
+    const { confirmation, startedAtMs } = group;
     const [first, ...others] = group.slots;
     const slot = [...inOrderOfIds(others), ...(first === undefined ? [] : [first])].find(
       ({ state }) => state === 'held',
     );
     if (slot === undefined || confirmation === undefined) {
-      return { ...group, phase: 'confirmed', forgetAtMs: this.#parts.now() + KEPT_MS };
+      return moved({ ...group, phase: 'confirmed', forgetAtMs: this.#parts.now() + KEPT_MS });
     }
     // Who is invited is invited once: by the first.
     const { attendees: _, ...withoutGuests } = confirmation;
-    const payload = { holdId, ...(slot.connectorId === first?.connectorId ? confirmation : withoutGuests) };
+    const wish = slot.connectorId === first?.connectorId ? confirmation : withoutGuests;
+    const payload = { ...wish, holdId: ownHoldId(group) };
     const deadlineMs = startedAtMs + CONFIRM_WITHIN_MS;
-    const confirmed = await this.#attempt(group, slot, 'confirm-hold', payload, deadlineMs);
-    if (confirmed.end === 'pending') return undefined;
-    if (confirmed.end === 'failed') return stop(group, confirmed.error);
+    const confirmed = await attemptTask(this.#parts, group, slot, 'confirm-hold', payload, deadlineMs);
+    if (confirmed.end === 'pending') return stuck(group);
+    if (confirmed.end === 'failed') return moved(stop(group, confirmed.error));
     const { event } = holdRecordSchema.parse(confirmed.result);
     const after = withSlot(group, { ...slot, state: 'confirmed', ...(event !== undefined && { event }) });
-    return { ...after, attempts: 0 };
+    return moved({ ...after, attempts: 0 });
   }
 
-  /** What was never handed to a connector needs no letting go. */
-  async #releaseNext(group: Group): Promise<Group | undefined> {
-    const { holdId, startedAtMs } = group;
-    const slot = group.slots.find(({ state }) => state !== 'released');
-    if (slot === undefined) {
-      return { ...group, phase: 'cancelled', forgetAtMs: this.#parts.now() + KEPT_MS };
+  /** Asks every connector to let go that has not yet; one that does not answer keeps no other from it. */
+  async #release(group: Group): Promise<Step> {
+    let after = group;
+    for (const slot of group.slots) {
+      if (slot.state === 'released' || slot.state === 'stuck') continue;
+      // One after the other, so that what has been let go is written down.
+      // oxlint-disable-next-line no-await-in-loop
+      after = withSlot(after, await this.#letGo(after, slot));
+      this.#parts.shelf.write(after);
     }
-    const released = { ...withSlot(group, { ...slot, state: 'released' }), attempts: 0 };
-    if (!slot.isTried) return released;
+    const isDone = after.slots.every(({ state }) => state === 'released' || state === 'stuck');
+    if (!isDone) return stuck(after);
+    return moved({ ...after, phase: after.endsAs, forgetAtMs: this.#parts.now() + KEPT_MS });
+  }
+
+  /** The slot as it stands after its connector was asked to let go. What it was never asked for needs no letting go. */
+  async #letGo(group: Group, slot: GroupSlot): Promise<GroupSlot> {
+    const { startedAtMs, endsAs } = group;
+    if (!slot.isTried) return { ...slot, state: 'released' };
+    const payload = { holdId: ownHoldId(group), ...(endsAs === 'expired' && { hasExpired: true }) };
     const deadlineMs = startedAtMs + RELEASE_WITHIN_MS;
-    const cancelled = await this.#attempt(group, slot, 'cancel-hold', { holdId }, deadlineMs);
-    if (cancelled.end === 'pending') return undefined;
-    const isConfirmed = cancelled.end === 'failed' && cancelled.error.code === 'conflict';
-    if (!isConfirmed || slot.eventId === undefined) return released;
-    // It has become an event, though its connector did not say so in time.
-    const { eventId, calendarId } = slot;
-    const payload = { eventId, ...(calendarId !== undefined && { calendarId }) };
-    const undone = await this.#attempt(group, slot, 'cancel-event', payload, deadlineMs);
-    return undone.end === 'pending' ? undefined : released;
+    let undone = await attemptTask(this.#parts, group, slot, 'cancel-hold', payload, deadlineMs);
+    let isEvent = slot.state === 'confirmed';
+    if (undone.end === 'failed' && undone.error.code === 'conflict' && slot.eventId !== undefined) {
+      // It has become an event, whether or not its connector said so in time.
+      isEvent = true;
+      const { eventId, calendarId } = slot;
+      const event = { eventId, ...(calendarId !== undefined && { calendarId }) };
+      undone = await attemptTask(this.#parts, group, slot, 'cancel-event', event, deadlineMs);
+    }
+    if (undone.end === 'pending') return slot;
+    if (undone.end === 'done' || undone.error.code === 'not_found') return { ...slot, state: 'released' };
+    const mayPass = PASSING.includes(undone.error.code);
+    const giveUpAtMs = isEvent ? deadlineMs : this.#runsOutAt(group);
+    if (mayPass && this.#parts.now() < giveUpAtMs) return { ...slot, failures: slot.failures + 1 };
+    // A hold has run out by itself by then.
+    return { ...slot, state: isEvent || !mayPass ? 'stuck' : 'released' };
   }
 
-  /** Has the slot's connector carry a task out, under a name that makes a repeat the same task. */
-  async #attempt(
-    { round }: Group,
-    { connectorId }: GroupSlot,
-    type: TaskType,
-    payload: object,
-    deadlineMs: number,
-  ): Promise<Attempt> {
-    const task = { id: `${round}:${type}`, type, connectorId, payload, deadlineMs };
-    try {
-      const performed = await this.#parts.perform(task, PATIENCE_MS);
-      if (!performed.ok)
-        return { end: 'failed', error: { ...describeFailure(performed.failure), connectorId } };
-      const { state, result, error } = performed.value.report;
-      if (state === 'done') return { end: 'done', result };
-      if (state === 'failed' && error !== undefined)
-        return { end: 'failed', error: { ...error, connectorId } };
-      return { end: 'pending' };
-    } catch {
-      // Not reached, or not known whether it was: asked again under the same name, until its deadline.
-      if (this.#parts.now() < deadlineMs) return { end: 'pending' };
-      const error = describeFailure({ kind: 'unavailable', ambiguous: true });
-      return { end: 'failed', error: { ...error, connectorId } };
-    }
+  /** When the last of its holds has run out by itself. */
+  #runsOutAt({ startedAtMs, expiresAtMs, asked }: Group): number {
+    const untilMs = expiresAtMs ?? startedAtMs + PLACE_WITHIN_MS + (asked?.ttlSeconds ?? 0) * 1000;
+    return untilMs + PLACE_WITHIN_MS + GRACE_SECONDS * 1000;
   }
+}
+
+/** A step that was taken: the group after it. */
+interface Step {
+  group: Group;
+  isStuck: boolean;
+}
+
+function moved(group: Group): Step {
+  return { group, isStuck: false };
+}
+
+function stuck(group: Group): Step {
+  return { group, isStuck: true };
+}
+
+/** The id under which each connector knows its part: of this holding alone. */
+function ownHoldId({ round }: Group): string {
+  return `group:${round}`;
 }
 
 function isMoving({ phase }: Group): boolean {

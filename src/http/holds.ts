@@ -10,6 +10,7 @@ import {
 } from '../operations/hold-groups.ts';
 import type { Result } from '../operations/result.ts';
 import { readBody } from './body.ts';
+import { readIdempotencyKey } from './idempotency.ts';
 import { json, problem } from './respond.ts';
 import { readSegment, write } from './write.ts';
 
@@ -48,7 +49,9 @@ export async function confirmHold(
 export async function placeHoldOnAll(request: Request, context: Context): Promise<Response> {
   const body = await readBody(request, groupHoldRequestSchema);
   if (!body.ok) return problem(body.problem);
-  return tell(await placeGroupHold(body.value, context), 201);
+  const key = readIdempotencyKey(request);
+  if (!key.ok) return problem(key.problem);
+  return tell(await placeGroupHold(body.value, key.value, context), 201);
 }
 
 /** `GET /v1/holds/:holdId`: how it stands. */

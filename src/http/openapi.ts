@@ -239,6 +239,7 @@ export function describeApi(publicBaseUrl: string): object {
       },
       '/v1/holds': {
         post: operation('Hold one time on several connectors, all or nothing (202 while it goes on)', {
+          parameters: [idempotencyKey],
           body: groupHoldRequestSchema,
           success: 201,
           answer: groupHoldRecordSchema,

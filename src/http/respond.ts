@@ -21,7 +21,7 @@ const TITLE = {
   unauthorized: 'A bearer token is needed',
   forbidden: 'Not allowed',
   not_found: 'Not found',
-  conflict: 'The time is already taken',
+  conflict: 'In conflict with how things stand',
   reauth_required: 'The person must connect again',
   consent_missing: 'A permission is missing',
   idempotency_mismatch: 'The id belongs to another request',

@@ -20,14 +20,15 @@ export interface GroupHoldEnd {
   isRepeat: boolean;
 }
 
-/** Holds one time on several connectors of several people, all or nothing. */
+/** Holds one time on several connectors of several people, all or nothing. With `key`, a repeat is the same hold for good. */
 export async function placeGroupHold(
   request: GroupHoldRequest,
+  key: string | undefined,
   context: Pick<Context, 'env'>,
 ): Promise<Result<GroupHoldEnd>> {
   const ids = request.slots.map(({ connectorId }) => connectorId);
   const unknown = await refuseUnknown(ids, context);
-  return unknown ?? read(await groupOf(context.env, request.holdId).place(request));
+  return unknown ?? read(await groupOf(context.env, request.holdId).place(request, key));
 }
 
 /** How it stands. */

@@ -76,6 +76,7 @@ export function openParts(state: DurableObjectState, world: World) {
     run: (task, how) => script.run(task, how),
     obstacle: () => connection.obstacle(),
     onFailure: (failure) => connection.notice(failure),
+    settle: () => {},
     onEnd: () => Promise.resolve(),
     rearm: () => {},
   });

@@ -22,6 +22,7 @@ describe('the book of holds', () => {
         state: 'placing',
         taskId: 't1',
         placed: { slot: LATER, key: 'k1' },
+        isTold: false,
         expiresAtMs: UNTIL_MS,
       });
       expect(rows(() => book.held('h', 'e1'))).toBe(1);
@@ -52,7 +53,9 @@ describe('the book of holds', () => {
       expect(book.expireDue(UNTIL_MS - 1)).toEqual([]);
       expect(book.expireDue(UNTIL_MS)).toMatchObject([{ holdId: 'h', state: 'expired' }]);
       expect(book.expireDue(UNTIL_MS)).toEqual([]);
-      expect(book.leftovers(UNTIL_MS)).toMatchObject([{ key: 'k1', notify: 'none', attempts: 0 }]);
+      expect(book.leftovers(UNTIL_MS)).toMatchObject([
+        { key: 'k1', notify: 'none', attempts: 0, sinceMs: UNTIL_MS },
+      ]);
     }));
 
   it('removes what is left over when it is due, later after a failure, at once when asked to', () =>
@@ -82,11 +85,14 @@ describe('the book of holds', () => {
       expect(book.leftovers().map(({ key }) => key)).toEqual(['k1']);
     }));
 
-  it('tells the guests when what was being confirmed is cancelled', () =>
+  it('tells the guests when what a confirm was tried of is cancelled', () =>
     withBook((book) => {
       book.place('h', 't1', { slot: SLOT, key: 'k1' }, UNTIL_MS);
       book.held('h', 'e1');
       book.confirming('h', 't2');
+      book.tell('h');
+      // The confirm has failed for good, as far as is known.
+      book.settle('t2', START_MS);
       const hold = book.find('h');
       if (hold !== undefined) book.end(hold, 'cancelled', START_MS);
       expect(book.leftovers()).toMatchObject([{ eventId: 'e1', notify: 'all' }]);

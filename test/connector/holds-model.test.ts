@@ -65,7 +65,8 @@ class Model {
     switch (act.act) {
       case 'place': {
         const slot = slotOf(act);
-        if (known?.state === 'held' || known?.state === 'confirmed') {
+        if (known?.state === 'confirmed') return 'conflict';
+        if (known?.state === 'held') {
           const isSame = known.slot?.startMs === slot.startMs && known.slot.endMs === slot.endMs;
           return isSame ? known.state : 'idempotency_mismatch';
         }

@@ -73,7 +73,7 @@ function createConnectors(now: () => number) {
       holdId: 'h',
       state: holds.get(connectorId),
       eventId: `event-of-${connectorId}`,
-      expiresAt: new Date(START_MS + 15 * MINUTE_MS).toISOString(),
+      expiresAt: new Date(now() + 16 * MINUTE_MS).toISOString(),
     };
     return { result };
   };
@@ -184,7 +184,13 @@ describe('a hold over several connectors', () => {
       },
     });
     expect(connectors.calls.map(({ connectorId }) => connectorId)).toEqual(['a', 'b', 'c']);
-    expect(connectors.calls[0]?.payload).toMatchObject({ holdId: 'h', calendarId: 'team', ttlSeconds: 900 });
+    expect(connectors.calls[0]?.payload).toMatchObject({
+      holdId: 'group:round-1',
+      groupId: 'h',
+      calendarId: 'team',
+      // A minute more than the group: none lets go while it is being confirmed.
+      ttlSeconds: 960,
+    });
   });
 
   it('is on none when one refuses, says which, and asks those after it for nothing', async () => {
@@ -243,9 +249,9 @@ describe('a hold over several connectors', () => {
       value: { isRepeat: false, hold: { state: 'confirmed' } },
     });
     expect(connectors.calls.map(({ connectorId, payload }) => [connectorId, payload])).toEqual([
-      ['a', { holdId: 'h', summary: 'Planning' }],
-      ['b', { holdId: 'h', summary: 'Planning' }],
-      ['c', { holdId: 'h', ...CONFIRMATION }],
+      ['a', { holdId: 'group:round-1', summary: 'Planning' }],
+      ['b', { holdId: 'group:round-1', summary: 'Planning' }],
+      ['c', { holdId: 'group:round-1', ...CONFIRMATION }],
     ]);
     expect(await group.confirm(CONFIRMATION)).toMatchObject({ ok: true, value: { isRepeat: true } });
     expect(await group.cancel('h')).toMatchObject({ ok: false, error: { code: 'conflict' } });
@@ -269,11 +275,11 @@ describe('a hold over several connectors', () => {
     const group = open();
     await group.place(REQUEST);
     await pass(group, 15 * MINUTE_MS);
-    expect(await group.show()).toMatchObject({ ok: true, value: { hold: { state: 'expired' } } });
+    expect(group.show()).toMatchObject({ ok: true, value: { hold: { state: 'expired' } } });
     expect(await group.confirm(CONFIRMATION)).toMatchObject({ ok: false, error: { code: 'conflict' } });
     await pass(group, 25 * 60 * MINUTE_MS);
     expect(isEmpty()).toBe(true);
-    expect(await group.show()).toMatchObject({ ok: false, error: { code: 'not_found' } });
+    expect(group.show()).toMatchObject({ ok: false, error: { code: 'not_found' } });
   });
 
   it('goes on by itself when a connector is slow', async () => {
@@ -287,7 +293,7 @@ describe('a hold over several connectors', () => {
     });
     connectors.world.weather = () => 'fair';
     await pass(group, 10_000);
-    expect(await group.show()).toMatchObject({ ok: true, value: { hold: { state: 'held' } } });
+    expect(group.show()).toMatchObject({ ok: true, value: { hold: { state: 'held' } } });
   });
 
   it('is let go where it was placed when a connector cannot be reached for a minute', async () => {
@@ -297,8 +303,133 @@ describe('a hold over several connectors', () => {
       connectorId === 'c' && type === 'place-hold' ? 'unreached' : 'fair';
     await group.place(REQUEST);
     await pass(group, 5 * MINUTE_MS);
-    expect(await group.show()).toMatchObject({ ok: true, value: { hold: { state: 'cancelled' } } });
+    expect(group.show()).toMatchObject({ ok: true, value: { hold: { state: 'cancelled' } } });
     expect([...connectors.holds.values()].filter((state) => state === 'held')).toEqual([]);
+  });
+
+  it('asks again those who could not let go, until they have', async () => {
+    for (const failure of [
+      { kind: 'misconfigured', detail: 'a deploy' },
+      { kind: 'grant-revoked', detail: 'gone' },
+    ] as const) {
+      const { connectors, open, pass } = createStage();
+      let isDown = false;
+      const group = open((task) =>
+        isDown && task.connectorId === 'a' ? Promise.resolve(fail(failure)) : connectors.perform(task),
+      );
+      await group.place(REQUEST);
+      isDown = true;
+      expect(await group.cancel('h')).toMatchObject({ ok: true, value: { hold: { state: 'releasing' } } });
+      expect(connectors.holds.get('c')).toBe('cancelled');
+      isDown = false;
+      await pass(group, 10 * MINUTE_MS);
+      expect(group.show()).toMatchObject({ ok: true, value: { hold: { state: 'cancelled' } } });
+      expect(new Set(connectors.holds.values())).toEqual(new Set(['cancelled']));
+    }
+  });
+
+  it('takes back the event of a person whose grant is dead for a while', async () => {
+    const { connectors, open, pass } = createStage();
+    let isDead = false;
+    const group = open((task) =>
+      isDead && task.connectorId === 'a'
+        ? Promise.resolve(fail({ kind: 'grant-revoked', detail: 'gone' }))
+        : connectors.perform(task),
+    );
+    await group.place(REQUEST);
+    connectors.world.weather = ({ connectorId }) => {
+      if (connectorId === 'b') isDead = true;
+      return 'fair';
+    };
+    connectors.holds.set('b', 'cancelled');
+    expect(await group.confirm(CONFIRMATION)).toMatchObject({ ok: false, error: { connectorId: 'b' } });
+    expect(connectors.holds.get('a')).toBe('confirmed');
+    connectors.world.weather = () => 'fair';
+    isDead = false;
+    await pass(group, 60 * MINUTE_MS);
+    expect(connectors.holds.get('a')).toBe('cancelled');
+    expect(group.show()).toMatchObject({ value: { hold: { state: 'cancelled' } } });
+  });
+
+  it('says of a connector that never let its event go that it is stuck', async () => {
+    const { connectors, open, pass } = createStage();
+    let isDead = false;
+    const group = open((task) =>
+      isDead && task.connectorId === 'a'
+        ? Promise.resolve(fail({ kind: 'grant-revoked', detail: 'gone' }))
+        : connectors.perform(task),
+    );
+    await group.place(REQUEST);
+    connectors.holds.set('b', 'cancelled');
+    connectors.world.weather = ({ connectorId }) => {
+      if (connectorId === 'b') isDead = true;
+      return 'fair';
+    };
+    await group.confirm(CONFIRMATION);
+    await pass(group, 25 * 60 * MINUTE_MS);
+    expect(group.show()).toMatchObject({
+      value: { hold: { state: 'cancelled', slots: [{}, { connectorId: 'a', state: 'stuck' }, {}] } },
+    });
+  });
+
+  it('is the same for good under one key, also when it has been let go', async () => {
+    const { connectors, open } = createStage();
+    const group = open();
+    await group.place(REQUEST, 'key-1');
+    await group.cancel('h');
+    connectors.calls.length = 0;
+    expect(await group.place(REQUEST, 'key-1')).toMatchObject({
+      ok: true,
+      value: { isRepeat: true, hold: { state: 'cancelled' } },
+    });
+    expect(connectors.calls).toEqual([]);
+    expect(await group.place(REQUEST, 'key-2')).toMatchObject({ value: { hold: { state: 'held' } } });
+  });
+
+  it('can be looked at while it is under way', async () => {
+    const { open } = createStage();
+    const begun = Promise.withResolvers<void>();
+    const group = open(() => {
+      begun.resolve();
+      return new Promise(() => {});
+    });
+    void group.place(REQUEST);
+    await begun.promise;
+    expect(group.show()).toMatchObject({ ok: true, value: { hold: { state: 'placing' } } });
+  });
+
+  it('that has run out is let go everywhere before its id holds anew', async () => {
+    const { connectors, open, pass } = createStage();
+    const group = open();
+    await group.place(REQUEST);
+    connectors.calls.length = 0;
+    await pass(group, 15 * MINUTE_MS);
+    expect(connectors.calls.map(({ type, payload }) => [type, payload])).toEqual(
+      ['c', 'a', 'b'].map(() => ['cancel-hold', { holdId: 'group:round-1', hasExpired: true }]),
+    );
+    expect(await group.place(REQUEST)).toMatchObject({ value: { isRepeat: false, hold: { state: 'held' } } });
+  });
+
+  it('takes no hold or event of anybody else for its own', async () => {
+    const { connectors, open } = createStage();
+    const group = open((task) =>
+      task.connectorId === 'b' && task.type === 'place-hold'
+        ? Promise.resolve(
+            ok({
+              submission: 'accepted',
+              report: {
+                id: task.id,
+                type: task.type,
+                state: 'done',
+                attempts: 1,
+                result: { holdId: 'h', state: 'confirmed', eventId: 'of somebody else' },
+              },
+            }),
+          )
+        : connectors.perform(task),
+    );
+    expect(await group.place(REQUEST)).toMatchObject({ ok: false, error: { connectorId: 'b' } });
+    expect(connectors.calls.map(({ type }) => type)).not.toContain('cancel-event');
   });
 
   it('tells at once of an account that nobody is signed in to', async () => {
@@ -345,7 +476,7 @@ it('all or nothing, whatever goes wrong on the way and wherever it is cut off', 
         connectors.world.weather = () => 'fair';
         await pass(group, 12 * MINUTE_MS);
         const states = new Set(['a', 'b', 'c'].map((id) => connectors.holds.get(id) ?? 'cancelled'));
-        const shown = await group.show();
+        const shown = group.show();
         const phase = shown.ok ? shown.value.hold.state : 'cancelled';
         expect(['held', 'confirmed', 'cancelled']).toContain(phase);
         expect([...states]).toEqual([phase]);

@@ -101,7 +101,7 @@ describe('holds over several connectors', () => {
       {
         holdId: 'a b',
         method: 'place',
-        args: [{ holdId: 'a b', slots, ...SLOT, ttlSeconds: 900, onConflict: 'reject' }],
+        args: [{ holdId: 'a b', slots, ...SLOT, ttlSeconds: 900, onConflict: 'reject' }, undefined],
       },
       { holdId: 'a b', method: 'show', args: [] },
       { holdId: 'a b', method: 'cancel', args: ['a b'] },

@@ -159,9 +159,8 @@ async function patch(
   );
 }
 
-function tell(event: GraphEvent, change: EventChange): Outcome<EventRecord> {
-  const { calendarId = PRIMARY, timeZone = change.time?.timeZone } = change;
-  return readRecord(event, { calendarId, ...(timeZone !== undefined && { timeZone }) });
+function tell(event: GraphEvent, { calendarId = PRIMARY, time }: EventChange): Outcome<EventRecord> {
+  return readRecord(event, { calendarId, ...(time !== undefined && { timeZone: time.timeZone }) });
 }
 
 function isOtherVersion(failure: Failure): boolean {

@@ -41,7 +41,7 @@ const CONFIRM: EventChange = {
   attendees: ['Guest@example.com'],
   notify: 'all',
   confirms: true,
-  timeZone: 'Europe/Berlin',
+  time: { kind: 'timed', startMs: START_MS, endMs: START_MS + 3_600_000, timeZone: 'Europe/Berlin' },
 };
 const GONE = reply(404, { error: { code: 'ErrorItemNotFound' } });
 
@@ -78,6 +78,9 @@ describe('a hold at Microsoft', () => {
     );
     expect(asked[1]).toMatchObject({ method: 'PATCH', headers: { 'If-Match': 'W/"v1"' } });
     expect(bodyOf(asked[1])).toEqual({
+      isAllDay: false,
+      start: { dateTime: '2026-11-23T09:00:00.000', timeZone: 'UTC' },
+      end: { dateTime: '2026-11-23T10:00:00.000', timeZone: 'UTC' },
       showAs: 'busy',
       sensitivity: 'normal',
       isReminderOn: true,

@@ -1,0 +1,138 @@
+import { describeFailure, type Failure, type Outcome } from '../domain/failure.ts';
+import type { Provider } from '../providers/provider.ts';
+import type { Account } from './account.ts';
+import type { Agenda } from './agenda.ts';
+import type { Lane } from './gate.ts';
+import type { HoldBook, Leftover } from './hold-book.ts';
+import type { Sequence } from './sequence.ts';
+import { backOffMs } from './verdict.ts';
+
+/** How long a sweep may take before the agenda begins another. */
+const WATCH_MS = 30_000;
+
+/** An event that the provider refuses to remove is left where it is after so long. */
+const LONGEST_REFUSAL_MS = 24 * 60 * 60 * 1000;
+
+/** What the sweep is made of. */
+export interface HoldSweepOptions {
+  book: HoldBook;
+  /** Acts on the calendar take turns, so that nothing is removed that another act is about to write. */
+  turns: Sequence;
+  agenda: Agenda;
+  account: Account;
+  provider: Provider;
+  now: () => number;
+  random: () => number;
+  onError: (where: string, thrown: unknown) => void;
+  /** Why nothing may be asked of the account now, if so. */
+  obstacle: () => Failure | undefined;
+  /** A call has failed in a way that may concern the whole connector. */
+  onFailure: (failure: Failure) => void;
+  /** The next due time may have changed. */
+  rearm: () => void;
+}
+
+/** Takes the events of holds that are over out of the calendar, for as long as it takes. */
+export class HoldSweep {
+  readonly #options: HoldSweepOptions;
+  #isRunning = false;
+  #isClosed = false;
+
+  constructor(options: HoldSweepOptions) {
+    this.#options = options;
+  }
+
+  /** Removes what is due, one event in a turn, so that what a caller waits for comes in between. Returns at once. */
+  run(): void {
+    const { agenda, now, onError } = this.#options;
+    agenda.schedule('holds', now() + WATCH_MS);
+    if (this.#isRunning) return;
+    this.#isRunning = true;
+    this.#sweep().catch((thrown: unknown) => onError('sweep of holds', thrown));
+  }
+
+  async #sweep(): Promise<void> {
+    try {
+      await this.#removeDue();
+    } finally {
+      this.#isRunning = false;
+    }
+    if (this.#isClosed) return;
+    this.schedule();
+    this.#options.rearm();
+  }
+
+  async #removeDue(): Promise<void> {
+    const { book, turns, now, obstacle } = this.#options;
+    const seen = new Set<string>();
+    for (;;) {
+      if (this.#isClosed) return;
+      const leftover = book.leftovers(now()).find(({ key }) => !seen.has(key));
+      if (leftover === undefined) return;
+      seen.add(leftover.key);
+      // Kept for when the account can be reached again.
+      if (obstacle() !== undefined) this.#postpone(leftover);
+      // oxlint-disable-next-line no-await-in-loop
+      else await turns.run(() => this.remove(leftover, 'background'));
+    }
+  }
+
+  /** Removes one event, within a turn of the caller's; puts it off when that fails. Never throws. */
+  async remove(leftover: Leftover, lane: Lane): Promise<Outcome<void>> {
+    const { book, account, provider, now, onFailure, onError } = this.#options;
+    const { key, eventId, notify, slot } = leftover;
+    const where = slot.calendarId === undefined ? {} : { calendarId: slot.calendarId };
+    let removed: Outcome<void>;
+    try {
+      removed = await account.use(lane, (access) =>
+        eventId === undefined
+          ? provider.removeCreated({ key, notify, ...where }, access)
+          : provider.cancelEvent({ eventId, notify, ...where }, access),
+      );
+    } catch (thrown) {
+      onError('removal of a hold', thrown);
+      removed = { ok: false, failure: { kind: 'unavailable', ambiguous: true } };
+    }
+    if (this.#isClosed) return removed;
+    if (removed.ok) {
+      book.removed(key);
+      return removed;
+    }
+    onFailure(removed.failure);
+    // The provider may come to another mind, or the person may reconnect; but it is not refused for ever.
+    const { code, retryable } = describeFailure(removed.failure);
+    const mayChange = retryable || code === 'reauth_required' || code === 'misconfigured';
+    if (mayChange || now() - leftover.sinceMs < LONGEST_REFUSAL_MS) this.#postpone(leftover);
+    else book.removed(key);
+    return removed;
+  }
+
+  #postpone({ key, attempts }: Leftover): void {
+    const { book, now, random } = this.#options;
+    book.putOff(key, now() + 1_000 + backOffMs(attempts + 1, random));
+  }
+
+  /** Sets the agenda to what is due next: a hold that runs out, or an event that must go. */
+  schedule(): void {
+    const { book, agenda } = this.#options;
+    const next = book.nextDueAt();
+    if (next !== undefined) agenda.schedule('holds', next);
+    else if (agenda.has('holds')) agenda.strike('holds');
+  }
+
+  /** Everything that waits is due now: the account can be reached again. */
+  hasten(): void {
+    this.#options.book.hasten(this.#options.now());
+    this.schedule();
+  }
+
+  /** The storage is about to go: nothing is written any more. */
+  close(): void {
+    this.#isClosed = true;
+  }
+
+  /** The storage stayed after all. */
+  reopen(): void {
+    this.#isClosed = false;
+  }
+}

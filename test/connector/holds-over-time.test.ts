@@ -1,0 +1,277 @@
+import { describe, expect, it } from 'vitest';
+import type { Actor } from '../../src/connector/actor.ts';
+import { fail, ok } from '../../src/domain/failure.ts';
+import type { TaskType } from '../../src/domain/task.ts';
+import { openActor, ring, withConnected } from './bench-actor.ts';
+import { createCalendarDouble } from './calendar-double.ts';
+import { HOUR_MS, settle, taskOf, type World } from './world.ts';
+
+const SLOT = { start: '2026-11-24T09:00:00Z', end: '2026-11-24T10:00:00Z', timeZone: 'UTC' };
+const LATER = { start: '2026-11-24T15:00:00Z', end: '2026-11-24T16:00:00Z', timeZone: 'UTC' };
+const DAY = {
+  range: { startMs: Date.UTC(2026, 10, 24), endMs: Date.UTC(2026, 10, 25) },
+  timeZone: 'UTC',
+};
+const GUESTS = { summary: 'Planning', attendees: [{ email: 'g@example.com' }] };
+
+let named = 0;
+
+/** Hands a task in and lets it run as far as it gets without the clock; how it stands. */
+async function run(actor: Actor, type: TaskType, payload: object) {
+  named += 1;
+  const id = `over-time-${named}`;
+  await actor.submit([taskOf(id, { type, payload })]);
+  await settle();
+  return { id, ...actor.report(id) };
+}
+
+const place = (actor: Actor, holdId: string, more: object = {}) =>
+  run(actor, 'place-hold', { holdId, ...SLOT, ...more });
+
+/** Lets the clock run, the alarm going off on its way; how often it did. */
+async function pass(actor: Actor, world: World, ms: number): Promise<number> {
+  const untilMs = world.clock.now() + ms;
+  let rings = 0;
+  while (world.alarm.atMs !== null && world.alarm.atMs <= untilMs && rings < 5_000) {
+    // oxlint-disable-next-line no-await-in-loop
+    await ring(actor, world);
+    rings += 1;
+  }
+  await world.clock.advance(Math.max(0, untilMs - world.clock.now()));
+  return rings;
+}
+
+function withHolds(
+  body: (
+    actor: Actor,
+    calendar: ReturnType<typeof createCalendarDouble>,
+    world: World,
+    state: DurableObjectState,
+  ) => Promise<void>,
+) {
+  return withConnected((actor, world, state) => body(actor, createCalendarDouble(world), world, state));
+}
+
+describe('an id that is used again', () => {
+  it('is not let go by a cancel that was meant for the hold before', () =>
+    withHolds(async (actor, calendar, world) => {
+      await place(actor, 'h');
+      calendar.weather = (call) => (call === 'cancel' ? 'down' : 'fair');
+      // Let go, though its event cannot be taken away yet.
+      expect(await run(actor, 'cancel-hold', { holdId: 'h' })).toMatchObject({
+        state: 'done',
+        result: { state: 'cancelled' },
+      });
+      calendar.weather = () => 'fair';
+      expect(await place(actor, 'h', LATER)).toMatchObject({ result: { state: 'held' } });
+      await pass(actor, world, 60_000);
+      expect([...calendar.events.values()]).toMatchObject([{ isHold: true }]);
+    }));
+
+  it('is not confirmed by a confirm that was meant for the hold before', () =>
+    withHolds(async (actor, calendar, world) => {
+      await place(actor, 'h');
+      calendar.weather = (call) => (call === 'update' ? 'down' : 'fair');
+      const { id } = await run(actor, 'confirm-hold', { holdId: 'h', ...GUESTS });
+      calendar.weather = () => 'fair';
+      await run(actor, 'cancel-hold', { holdId: 'h' });
+      expect(await place(actor, 'h', LATER)).toMatchObject({ result: { state: 'held' } });
+      await pass(actor, world, 60_000);
+      expect(actor.report(id)).toMatchObject({ state: 'failed', error: { code: 'conflict' } });
+      expect([...calendar.events.values()]).toMatchObject([{ isHold: true, attendees: [] }]);
+    }));
+
+  it('holds again when the event that it became has been cancelled', () =>
+    withHolds(async (actor, calendar) => {
+      await place(actor, 'h');
+      await run(actor, 'confirm-hold', { holdId: 'h', summary: 'Planning' });
+      expect(await place(actor, 'h')).toMatchObject({ state: 'failed', error: { code: 'conflict' } });
+      const [eventId = ''] = calendar.events.keys();
+      await run(actor, 'cancel-event', { eventId });
+      expect(await place(actor, 'h')).toMatchObject({ result: { state: 'held' } });
+      expect(calendar.events.size).toBe(1);
+    }));
+});
+
+describe('a hold that is confirmed', () => {
+  it('was confirmed in time when that was asked in time, however long it waited for its turn', () =>
+    withHolds(async (actor, _, world) => {
+      await place(actor, 'h', { ttlSeconds: 30 });
+      const turn = Promise.withResolvers<void>();
+      const { createEvent } = world.script;
+      world.script.createEvent = async (creation, draft) => {
+        await turn.promise;
+        return await createEvent(creation, draft);
+      };
+      const slow = taskOf('slow', { type: 'create-event', payload: { summary: 'x', ...LATER } });
+      await actor.submit([slow]);
+      await pass(actor, world, 20_000);
+      const confirm = taskOf('in-time', { type: 'confirm-hold', payload: { holdId: 'h', summary: 'M' } });
+      await actor.submit([confirm]);
+      await pass(actor, world, 15_000);
+      turn.resolve();
+      await settle();
+      await settle();
+      expect(actor.report('in-time')).toMatchObject({ state: 'done', result: { state: 'confirmed' } });
+    }));
+
+  it('is at the time that was held, wherever the person has moved the entry', () =>
+    withHolds(async (actor, _, world) => {
+      await place(actor, 'h');
+      const changes: unknown[] = [];
+      const { updateEvent } = world.script;
+      world.script.updateEvent = (change) => {
+        changes.push(change.time);
+        return updateEvent(change);
+      };
+      await run(actor, 'confirm-hold', { holdId: 'h', summary: 'M' });
+      const [startMs, endMs] = [Date.parse(SLOT.start), Date.parse(SLOT.end)];
+      expect(changes).toEqual([{ kind: 'timed', startMs, endMs, timeZone: 'UTC' }]);
+    }));
+
+  it('tells its guests when it goes, though the confirm failed for good as far as was known', () =>
+    withHolds(async (actor, calendar, world) => {
+      const notified: string[] = [];
+      const { cancelEvent } = world.script;
+      world.script.cancelEvent = (cancellation) => {
+        notified.push(cancellation.notify);
+        return cancelEvent(cancellation);
+      };
+      await place(actor, 'h');
+      calendar.weather = (call) => (call === 'update' ? 'lost' : 'fair');
+      const deadlineMs = world.clock.now() + 600_000;
+      await actor.submit([
+        taskOf('lost', { type: 'confirm-hold', payload: { holdId: 'h', ...GUESTS }, deadlineMs }),
+      ]);
+      await pass(actor, world, 2 * HOUR_MS);
+      expect(actor.report('lost')).toMatchObject({ state: 'failed' });
+      expect([notified, calendar.events.size]).toEqual([['all'], 0]);
+    }));
+});
+
+describe('the events of holds that are over', () => {
+  it('are removed one at a time, and a booking comes in between', () =>
+    withHolds(async (actor, _, world) => {
+      for (let n = 0; n < 5; n += 1) {
+        // oxlint-disable-next-line no-await-in-loop
+        await place(actor, `h${n}`, { onConflict: 'allow', ttlSeconds: 10 });
+      }
+      const ends: (() => void)[] = [];
+      const { cancelEvent } = world.script;
+      world.script.cancelEvent = async (cancellation) => {
+        await new Promise<void>((end) => {
+          ends.push(end);
+        });
+        return await cancelEvent(cancellation);
+      };
+      await pass(actor, world, 11_000);
+      const urgent = { holdId: 'urgent', ...LATER };
+      await actor.submit([taskOf('urgent', { type: 'place-hold', payload: urgent })]);
+      await settle();
+      expect([ends.length, actor.report('urgent')?.state]).toEqual([1, 'running']);
+      ends.shift()?.();
+      await settle();
+      await settle();
+      expect(actor.report('urgent')).toMatchObject({ state: 'done' });
+    }));
+
+  it('that the provider will not have removed are left after a day, and take no time from anybody', () =>
+    withHolds(async (actor, calendar, world) => {
+      await place(actor, 'h', { ttlSeconds: 10, calendarId: 'shared' });
+      let tries = 0;
+      world.script.cancelEvent = () => {
+        tries += 1;
+        return Promise.resolve(fail({ kind: 'consent-missing', scopes: [] }));
+      };
+      await pass(actor, world, HOUR_MS);
+      calendar.events.clear();
+      expect(await place(actor, 'other', { ttlSeconds: 1 })).toMatchObject({ result: { state: 'held' } });
+      world.script.cancelEvent = () => {
+        tries += 1;
+        return Promise.resolve(fail({ kind: 'consent-missing', scopes: [] }));
+      };
+      await pass(actor, world, 48 * HOUR_MS);
+      const atRest = tries;
+      await pass(actor, world, 48 * HOUR_MS);
+      expect(tries).toBe(atRest);
+    }));
+
+  it('are tried with a rest in between when a removal throws', () =>
+    withHolds(async (actor, _, world) => {
+      await place(actor, 'h', { ttlSeconds: 10 });
+      world.script.cancelEvent = () => {
+        throw new Error('a bug');
+      };
+      expect(await pass(actor, world, 60_000)).toBeLessThan(30);
+    }));
+});
+
+describe('what a caller was told', () => {
+  it('stays so: a refused hold is not placed by a crash that came before the notice', () =>
+    withHolds(async (actor, calendar, world, state) => {
+      calendar.busy = [{ startMs: Date.parse(SLOT.start), endMs: Date.parse(SLOT.end) }];
+      world.script.sendNotices = () => new Promise(() => {});
+      const refused = taskOf('refused', { type: 'place-hold', payload: { holdId: 'h', ...SLOT } });
+      expect(await actor.perform(refused, 25_000)).toMatchObject({
+        value: { report: { state: 'failed', error: { code: 'conflict' } } },
+      });
+      calendar.busy = [];
+      world.script.sendNotices = () => Promise.resolve();
+      const next = openActor(state, world);
+      await pass(next, world, 60_000);
+      expect(next.report('refused')).toMatchObject({ state: 'failed' });
+      expect(calendar.events.size).toBe(0);
+      expect(world.sent.filter(({ taskId }) => taskId === 'refused')).toMatchObject([
+        { type: 'task-failed' },
+      ]);
+    }));
+});
+
+describe('a hold on the primary calendar by its name', () => {
+  it('counts as busy whatever name the question has for it', () =>
+    withHolds(async (actor, calendar) => {
+      calendar.weather = (call) => (call === 'create' ? 'down' : 'fair');
+      await place(actor, 'h', { calendarId: 'primary' });
+      expect(await actor.availability({ ...DAY, calendars: ['ada@example.com'] })).toMatchObject({
+        value: { busy: [{}] },
+      });
+    }));
+});
+
+describe('a disconnect', () => {
+  it('takes along the hold that is being placed', () =>
+    withHolds(async (actor, calendar, world) => {
+      await place(actor, 'one');
+      const turn = Promise.withResolvers<void>();
+      const { readBusy } = world.script;
+      world.script.readBusy = async (question, access) => {
+        await turn.promise;
+        return await readBusy(question, access);
+      };
+      await actor.submit([taskOf('two', { type: 'place-hold', payload: { holdId: 'two', ...LATER } })]);
+      await settle();
+      const gone = actor.disconnect();
+      await settle();
+      turn.resolve();
+      await gone;
+      await settle();
+      expect(calendar.events.size).toBe(0);
+    }));
+
+  it('during a sweep writes nothing to what is gone', () =>
+    withHolds(async (actor, _, world) => {
+      await place(actor, 'h', { ttlSeconds: 10 });
+      const removal = Promise.withResolvers<void>();
+      world.script.cancelEvent = async () => {
+        await removal.promise;
+        return ok(undefined);
+      };
+      await pass(actor, world, 11_000);
+      const gone = actor.disconnect();
+      await settle();
+      removal.resolve();
+      await gone;
+      await settle();
+      expect(world.events.filter(({ event }) => event === 'error')).toEqual([]);
+    }));
+});
