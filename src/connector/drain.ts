@@ -174,7 +174,8 @@ export class Drain {
     const attempts = task.attempts + 1;
     if (startedAtMs >= task.deadlineMs) {
       const { code, message } = describeFailure(blocked ?? { kind: 'unavailable', ambiguous: false });
-      const error = { code, message: `The deadline has passed. ${message}`, retryable: false };
+      const why = blocked === undefined ? '' : ` ${message}`;
+      const error = { code, message: `The deadline has passed.${why}`, retryable: false };
       await this.#end(task, { state: 'failed', error }, startedAtMs);
       return;
     }

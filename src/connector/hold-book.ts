@@ -19,6 +19,7 @@ const rowSchema = z.object({
   group_id: z.string().nullable(),
   event_id: z.string().nullable(),
   event: z.string().nullable(),
+  confirmation: z.string().nullable(),
   is_told: z.number(),
   expires_at: z.number(),
 });
@@ -59,6 +60,8 @@ export interface Hold {
   placed?: Placed;
   /** What a confirmed hold has become. */
   event?: EventRecord;
+  /** What it was confirmed as: canonical JSON of the request. */
+  confirmation?: string;
   /** A confirm was tried: guests may have been told of it. */
   isTold: boolean;
   expiresAtMs: number;
@@ -159,11 +162,17 @@ export class HoldBook {
   }
 
   /** A hold has become this event. */
-  confirmed(holdId: string, event: EventRecord, nowMs: number): void {
+  confirmed(
+    holdId: string,
+    { event, confirmation }: { event: EventRecord; confirmation: string },
+    nowMs: number,
+  ): void {
     this.#store.query(
-      `UPDATE hold SET state = 'confirmed', task_id = NULL, event_id = ?, event = ?, ended_at = ? WHERE hold_id = ?`,
+      `UPDATE hold SET state = 'confirmed', task_id = NULL, event_id = ?, event = ?, confirmation = ?, ended_at = ?
+       WHERE hold_id = ?`,
       event.eventId,
       JSON.stringify(event),
+      confirmation,
       nowMs,
       holdId,
     );
@@ -301,6 +310,7 @@ function toHold(row: z.infer<typeof rowSchema>): Hold {
     isTold: row.is_told === 1,
     expiresAtMs: row.expires_at,
     ...(row.task_id !== null && { taskId: row.task_id }),
+    ...(row.confirmation !== null && { confirmation: row.confirmation }),
     ...(row.event !== null && { event: eventRecordSchema.parse(JSON.parse(row.event)) }),
     ...(key !== null &&
       startMs !== null &&

@@ -20,6 +20,7 @@ import type { Lane } from './gate.ts';
 import { type Hold, HoldBook, type Placed } from './hold-book.ts';
 import { HoldSweep } from './hold-sweep.ts';
 import { inTime } from './in-time.ts';
+import { canonicalJson } from './ledger.ts';
 import type { Notices } from './notices.ts';
 import { Sequence } from './sequence.ts';
 import type { Store } from './store.ts';
@@ -166,7 +167,7 @@ export class Holds {
       const mayPass = !left.ok && describeFailure(left.failure).retryable;
       return mayPass ? left : conflict(request, busy);
     }
-    return judgeGaps(read.value);
+    return judgeGaps(read.value, calendars);
   }
 
   /** Writes a hold's event, and records that it is there: unless the hold is over by then. */
@@ -254,7 +255,9 @@ export class Holds {
         case 'expired':
           return fail({ kind: 'hold-over', state: known.state });
         case 'confirmed':
-          return ok(present(known));
+          return known.confirmation === undefined || known.confirmation === canonicalJson(confirmation)
+            ? ok(present(known))
+            : fail({ kind: 'mismatch', what: `hold ${holdId}, which is confirmed already` });
         case 'placing':
           return fail({ kind: 'unavailable', ambiguous: false });
         case 'held':
@@ -266,11 +269,12 @@ export class Holds {
 
   async #confirm(
     hold: Hold,
-    { summary, description, location, attendees, notify }: HoldConfirmation,
+    confirmation: HoldConfirmation,
     { taskId, lane, attempts }: HoldRun,
   ): Promise<Outcome<HoldRecord>> {
     const { account, provider, now } = this.#options;
     const { holdId, placed } = hold;
+    const { summary, description, location, attendees, notify } = confirmation;
     const eventId = placed?.eventId;
     if (placed === undefined || eventId === undefined)
       return fail({ kind: 'not-found', what: `hold ${holdId}` });
@@ -291,7 +295,11 @@ export class Holds {
     };
     const changed = await account.use(lane, (access) => provider.updateEvent(change, access));
     if (changed.ok) {
-      this.#book.confirmed(holdId, changed.value, now());
+      this.#book.confirmed(
+        holdId,
+        { event: changed.value, confirmation: canonicalJson(confirmation) },
+        now(),
+      );
       return ok(present({ ...hold, state: 'confirmed', event: changed.value }));
     }
     if (changed.failure.kind !== 'not-found') return changed;
@@ -415,10 +423,12 @@ function conflict({ slot }: HoldRequest, taken: readonly Interval[]): Outcome<ne
 }
 
 /** Free only if every calendar could be read: a gap that may close is worth another try, any other is the answer. */
-function judgeGaps({ calendars }: BusyReport): Outcome<void> {
+function judgeGaps({ calendars }: BusyReport, named: readonly string[] = []): Outcome<void> {
   const gaps = calendars.flatMap(({ id, busy }) => (busy.ok ? [] : [{ id, failure: busy.failure }]));
   const passing = gaps.find(({ failure }) => describeFailure(failure).retryable);
   if (passing !== undefined) return fail(passing.failure);
+  const absent = gaps.find(({ id, failure }) => failure.kind === 'not-found' && named.includes(id));
+  if (absent !== undefined) return fail({ kind: 'not-found', what: `calendar ${absent.id}` });
   return gaps.length === 0
     ? ok(undefined)
     : fail({ kind: 'unknown-busy', calendars: gaps.map(({ id }) => id) });

@@ -45,6 +45,7 @@ const VERSIONS = [
        group_id TEXT,
        event_id TEXT,
        event TEXT,
+       confirmation TEXT,
        is_told INTEGER NOT NULL,
        expires_at INTEGER NOT NULL,
        ended_at INTEGER

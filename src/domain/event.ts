@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import { connectorIdSchema } from './connector.ts';
+import { findRuleProblem } from './recurrence.ts';
 import {
   addYears,
   formatInstant,
@@ -58,6 +59,8 @@ export interface EventChange {
 /** An event to cancel. */
 export interface EventCancellation {
   eventId: string;
+  /** The version that the caller has seen: any other is left alone. */
+  etag?: string;
   calendarId?: string;
   /** Only this occurrence of the series `eventId`; absent: the event, which may be a whole series. */
   occurrence?: OriginalStart;
@@ -111,9 +114,16 @@ export const descriptionSchema = z
   .refine(isWellFormed, NOT_WELL_FORMED);
 export const locationSchema = line(1_024);
 export const attendeesSchema = z
-  .array(z.strictObject({ email: z.email('must be a mail address').max(320) }))
+  .array(
+    z.strictObject({
+      email: z.email({ pattern: z.regexes.html5Email, error: 'must be a mail address' }).max(320),
+    }),
+  )
   .max(MOST_ATTENDEES, `must name at most ${MOST_ATTENDEES} people`)
-  .transform((attendees) => [...new Set(attendees.map(({ email }) => email))]);
+  .transform((attendees) => [
+    // The same address, whatever its case, is one person.
+    ...new Map(attendees.map(({ email }) => [email.toLowerCase(), email])).values(),
+  ]);
 export const idSchema = line(1_024).min(1, 'must not be empty');
 export const notifySchema = z.enum(['all', 'none']);
 const recurrenceSchema = z
@@ -127,7 +137,13 @@ const recurrenceSchema = z
   .refine(
     (lines) => lines.filter((one) => one.startsWith('RRULE')).length === (lines.length === 0 ? 0 : 1),
     'must hold exactly one RRULE',
-  );
+  )
+  .superRefine((lines, context) => {
+    for (const [index, one] of lines.entries()) {
+      const message = one.startsWith('RRULE:') ? findRuleProblem(one) : undefined;
+      if (message !== undefined) context.issues.push({ code: 'custom', path: [index], message, input: one });
+    }
+  });
 
 /** Reads `start`, `end` and `timeZone`; every problem names its field. Two dates make an all-day event. */
 export function readTime(
@@ -251,6 +267,10 @@ export const updateEventRequestSchema = z
       if (time === undefined) return z.NEVER;
     }
     const { calendarId, summary, description, location, attendees, etag } = rest;
+    if ([summary, description, location, attendees, time].every((field) => field === undefined)) {
+      context.issues.push({ code: 'custom', path: [], message: 'must change something', input: wire });
+      return z.NEVER;
+    }
     return {
       ...(connectorId !== undefined && { connectorId }),
       change: {
@@ -276,9 +296,10 @@ export const cancelEventRequestSchema = z
     calendarId: idSchema.optional(),
     occurrence: z.string().optional(),
     notify: notifySchema.optional(),
+    etag: line(1_024).optional(),
   })
   .transform((wire, context): { connectorId?: string; cancellation: EventCancellation } => {
-    const { connectorId, eventId, calendarId, notify } = wire;
+    const { connectorId, eventId, calendarId, notify, etag } = wire;
     let occurrence: OriginalStart | undefined;
     if (wire.occurrence !== undefined) {
       occurrence = readOccurrence(wire.occurrence, undefined, context);
@@ -291,6 +312,7 @@ export const cancelEventRequestSchema = z
         notify: notify ?? 'all',
         ...(calendarId !== undefined && { calendarId }),
         ...(occurrence !== undefined && { occurrence }),
+        ...(etag !== undefined && { etag }),
       },
     };
   });

@@ -85,6 +85,8 @@ export const taskErrorSchema = z.object({
   message: z.string(),
   retryable: z.boolean(),
   conflicts: z.exactOptional(z.array(conflictSchema)),
+  /** The fields of the request that the provider cannot do as asked. */
+  errors: z.exactOptional(z.array(z.object({ path: z.string(), message: z.string() }))),
 });
 export type TaskError = z.infer<typeof taskErrorSchema>;
 
@@ -140,7 +142,10 @@ export function describeFailure(failure: Failure): TaskError {
     case 'changed':
       return error('conflict', `Changed by somebody else in the meantime: ${failure.what}`, false);
     case 'unsupported':
-      return error('invalid_request', `${failure.field}: ${failure.detail}`, false);
+      return {
+        ...error('invalid_request', `${failure.field}: ${failure.detail}`, false),
+        errors: [{ path: failure.field, message: failure.detail }],
+      };
     case 'cursor-expired':
       return error('provider_unavailable', 'The calendar is being read anew; try again later.', true);
     case 'rejected':

@@ -18,9 +18,14 @@ export function listFieldErrors(error: z.ZodError): FieldError[] {
         ? issue.keys
             .slice(0, MOST_ERRORS)
             .map((key) => ({ path: joinPath([...issue.path, key]), message: 'is not a known field' }))
-        : [{ path: joinPath(issue.path), message: issue.message }],
+        : [{ path: joinPath(issue.path), message: tell(issue) }],
     )
     .slice(0, MOST_ERRORS);
+}
+
+/** A field that is not there is said to be needed; of any other the schema has said what is wrong. */
+function tell({ code, message }: z.core.$ZodIssue): string {
+  return code === 'invalid_type' && message.endsWith('received undefined') ? 'is needed' : message;
 }
 
 /** The same in one line. */

@@ -100,6 +100,13 @@ export function isSameRequest({ asked, slots }: Group, request: GroupHoldRequest
   return instants(asked) === instants(request) && places(slots) === places(request.slots);
 }
 
+/** Whether it is, or is about to become, just this. */
+export function isSameConfirmation({ confirmation }: Group, asked: GroupConfirmation): boolean {
+  const tell = (one: GroupConfirmation | undefined) =>
+    JSON.stringify([one?.summary, one?.description, one?.location, one?.attendees, one?.notify]);
+  return tell(confirmation) === tell(asked);
+}
+
 /** A group as callers are told of it. */
 export function presentGroup({ holdId, phase, endsAs, asked, slots, expiresAtMs }: Group): GroupHoldRecord {
   const tell = (text: string, timeZone: string) => {

@@ -15,6 +15,7 @@ import {
   type GroupConfirmation,
   type GroupError,
   type GroupSlot,
+  isSameConfirmation,
   isSameRequest,
   presentGroup,
 } from './group-state.ts';
@@ -152,7 +153,9 @@ export class HoldGroup {
         case 'placing':
           return refuse({ kind: 'unavailable', ambiguous: false });
         case 'confirmed':
-          return tell(known, true);
+          return isSameConfirmation(known, confirmation)
+            ? tell(known, true)
+            : refuse({ kind: 'mismatch', what: 'the hold, which is confirmed already' });
         case 'releasing':
         case 'cancelled':
           return refuse({ kind: 'hold-over', state: 'cancelled' });
@@ -162,7 +165,9 @@ export class HoldGroup {
           shelf.write({ ...known, phase: 'confirming', confirmation, startedAtMs: now(), attempts: 0 });
           return this.#answer(await this.#advance(), false);
         case 'confirming':
-          return this.#answer(await this.#advance(), false);
+          return isSameConfirmation(known, confirmation)
+            ? this.#answer(await this.#advance(), false)
+            : refuse({ kind: 'mismatch', what: 'the hold, which is being confirmed' });
       }
     });
   }

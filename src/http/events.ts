@@ -14,7 +14,7 @@ export async function createEvent(
 ): Promise<Response> {
   const body = await readBody(request, bodySchema);
   if (!body.ok) return problem(body.problem);
-  return await write({ type: 'create-event', connectorId, payload: body.value }, request, context, 201);
+  return await write({ type: 'create-event', connectorId, payload: body.value }, request, context, () => 201);
 }
 
 /** `PATCH /v1/connectors/:id/events/:eventId`: changes an event; `If-Match` holds the version the caller has seen. */
@@ -25,8 +25,7 @@ export async function updateEvent(
 ): Promise<Response> {
   const body = await readBody(request, bodySchema);
   if (!body.ok) return problem(body.problem);
-  const etag = request.headers.get('If-Match');
-  const payload = { ...body.value, ...(etag !== null && { etag }), eventId: readSegment(eventId) };
+  const payload = { ...body.value, ...readVersion(request), eventId: readSegment(eventId) };
   return await write({ type: 'update-event', connectorId: id, payload }, request, context);
 }
 
@@ -39,7 +38,19 @@ export async function cancelEvent(
   { id, eventId }: { id: string; eventId: string },
   context: Context,
 ): Promise<Response> {
-  const query = Object.fromEntries(new URL(request.url).searchParams);
-  const payload = { ...query, eventId: readSegment(eventId) };
+  const { occurrence, ...query } = Object.fromEntries(new URL(request.url).searchParams);
+  const payload = {
+    ...query,
+    // A plus that was not escaped comes as a space.
+    ...(occurrence !== undefined && { occurrence: occurrence.replace(' ', '+') }),
+    ...readVersion(request),
+    eventId: readSegment(eventId),
+  };
   return await write({ type: 'cancel-event', connectorId: id, payload }, request, context);
+}
+
+/** The version that `If-Match` (RFC 9110 §13.1.1) names; `*` is met by any. */
+function readVersion(request: Request): { etag?: string } {
+  const etag = request.headers.get('If-Match');
+  return etag === null || etag === '*' ? {} : { etag };
 }

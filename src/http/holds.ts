@@ -20,7 +20,9 @@ const bodySchema = z.looseObject({});
 export async function placeHold(request: Request, connectorId: string, context: Context): Promise<Response> {
   const body = await readBody(request, bodySchema);
   if (!body.ok) return problem(body.problem);
-  return await write({ type: 'place-hold', connectorId, payload: body.value }, request, context, 201);
+  // One that was cancelled before it came holds nothing.
+  const statusOf = ({ state }: Record<string, unknown>) => (state === 'held' ? 201 : 200);
+  return await write({ type: 'place-hold', connectorId, payload: body.value }, request, context, statusOf);
 }
 
 /** `DELETE /v1/connectors/:id/holds/:holdId`: lets a hold go; also one that has yet to come. */

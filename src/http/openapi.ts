@@ -188,7 +188,8 @@ export function describeApi(publicBaseUrl: string): object {
         }),
       },
       '/v1/connectors/{id}/events': {
-        post: operation('Create an event (202 with its task when it takes longer, 200 for a repeat)', {
+        post: operation('Create an event', {
+          pending: taskSchema,
           parameters: [connectorId, idempotencyKey],
           body: createEventRequestSchema,
           success: 201,
@@ -197,15 +198,18 @@ export function describeApi(publicBaseUrl: string): object {
       },
       '/v1/connectors/{id}/events/{eventId}': {
         patch: operation('Change an event', {
+          pending: taskSchema,
           parameters: [connectorId, eventId, idempotencyKey, ifMatch],
           body: eventChangeBodySchema,
           answer: eventRecordSchema,
         }),
         delete: operation('Cancel an event', {
+          pending: taskSchema,
           parameters: [
             connectorId,
             eventId,
             idempotencyKey,
+            ifMatch,
             { ...parameter('calendarId', 'query', 'Default: the primary calendar.'), required: false },
             {
               ...parameter('occurrence', 'query', 'Only the occurrence of this original start.'),
@@ -217,7 +221,8 @@ export function describeApi(publicBaseUrl: string): object {
         }),
       },
       '/v1/connectors/{id}/holds': {
-        post: operation('Hold a time (202 with its task when it takes longer, 200 for a repeat)', {
+        post: operation('Hold a time', {
+          pending: taskSchema,
           parameters: [connectorId, idempotencyKey],
           body: placeHoldRequestSchema,
           success: 201,
@@ -226,19 +231,22 @@ export function describeApi(publicBaseUrl: string): object {
       },
       '/v1/connectors/{id}/holds/{holdId}': {
         delete: operation('Let a hold go, also one that has yet to come', {
+          pending: taskSchema,
           parameters: [connectorId, holdId, idempotencyKey],
           answer: holdRecordSchema,
         }),
       },
       '/v1/connectors/{id}/holds/{holdId}/confirm': {
         post: operation('Turn a hold into the event', {
+          pending: taskSchema,
           parameters: [connectorId, holdId, idempotencyKey],
           body: confirmationBodySchema,
           answer: holdRecordSchema,
         }),
       },
       '/v1/holds': {
-        post: operation('Hold one time on several connectors, all or nothing (202 while it goes on)', {
+        post: operation('Hold one time on several connectors, all or nothing', {
+          pending: groupHoldRecordSchema,
           parameters: [idempotencyKey],
           body: groupHoldRequestSchema,
           success: 201,
@@ -251,12 +259,14 @@ export function describeApi(publicBaseUrl: string): object {
           answer: groupHoldRecordSchema,
         }),
         delete: operation('Let it go on every connector', {
+          pending: groupHoldRecordSchema,
           parameters: [holdId],
           answer: groupHoldRecordSchema,
         }),
       },
       '/v1/holds/{holdId}/confirm': {
         post: operation('Turn it into the event on every connector', {
+          pending: groupHoldRecordSchema,
           parameters: [holdId],
           body: confirmationBodySchema,
           answer: groupHoldRecordSchema,
@@ -290,8 +300,9 @@ function operation(
     body,
     answer,
     success = 200,
+    pending,
     parameters = [],
-  }: { body?: z.ZodType; answer: z.ZodType; success?: number; parameters?: object[] },
+  }: { body?: z.ZodType; answer: z.ZodType; success?: number; pending?: z.ZodType; parameters?: object[] },
 ): object {
   const problem = { 'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } } };
   return {
@@ -306,11 +317,14 @@ function operation(
       },
     }),
     responses: {
-      [success]: {
-        description: 'Done',
-        content: { 'application/json': { schema: z.toJSONSchema(answer) } },
-      },
+      [success]: described('Done', answer),
+      ...(success === 201 && pending !== undefined && { 200: described('Done before', answer) }),
+      ...(pending !== undefined && { 202: described('On its way: look at `Location`', pending) }),
       default: { description: 'A problem (RFC 9457)', content: problem },
     },
   };
+}
+
+function described(description: string, answer: z.ZodType): object {
+  return { description, content: { 'application/json': { schema: z.toJSONSchema(answer) } } };
 }

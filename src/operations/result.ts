@@ -54,15 +54,16 @@ export function failed(failure: Failure, nowMs: number): { ok: false; problem: P
 
 /** The refusal that a task's error is to a caller. `waitMs`: the wait that the provider asks for, if it does. */
 export function endedIn(
-  { code, message, conflicts }: TaskError,
+  { code, message, retryable, conflicts, errors }: TaskError,
   waitMs?: number,
 ): { ok: false; problem: Problem } {
-  const waits = code === 'rate_limited' || code === 'provider_unavailable';
+  const waits = retryable && (code === 'rate_limited' || code === 'provider_unavailable');
   return refuse(code, message, {
     ...(waits && {
       retryAfterSeconds: waitMs === undefined ? DEFAULT_RETRY_AFTER_S : Math.max(1, Math.ceil(waitMs / 1000)),
     }),
     ...(conflicts !== undefined && { conflicts }),
+    ...(errors !== undefined && { errors }),
   });
 }
 

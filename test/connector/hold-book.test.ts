@@ -29,7 +29,7 @@ describe('the book of holds', () => {
       expect(book.find('h')).toMatchObject({ state: 'held', placed: { eventId: 'e1' } });
       expect(book.find('h')?.taskId).toBeUndefined();
       book.confirming('h', 't2');
-      book.confirmed('h', EVENT, START_MS);
+      book.confirmed('h', { event: EVENT, confirmation: '{}' }, START_MS);
       expect(book.find('h')).toMatchObject({ state: 'confirmed', event: EVENT });
       expect(book.find('other')).toBeUndefined();
     }));

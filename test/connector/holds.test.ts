@@ -310,6 +310,17 @@ describe('confirming a hold', () => {
       expect(actor.report(id)).toMatchObject({ state: 'done', result: { state: 'confirmed' } });
     }));
 
+  it('is the same when it is asked for again, and another is told apart', () =>
+    withHolds(async (actor, calendar) => {
+      await place(actor, 'h');
+      await confirm(actor);
+      expect(await confirm(actor)).toMatchObject({ state: 'done', result: { state: 'confirmed' } });
+      expect(await run(actor, 'confirm-hold', { holdId: 'h', summary: 'Other' })).toMatchObject({
+        error: { code: 'idempotency_mismatch' },
+      });
+      expect(calendar.log).toHaveLength(2);
+    }));
+
   it('of a hold that is not there is not found', () =>
     withHolds(async (actor) => {
       expect(await confirm(actor, 'nobody')).toMatchObject({ error: { code: 'not_found' } });

@@ -128,6 +128,24 @@ describe('a request to update an event', () => {
   });
 });
 
+describe('what any request may say', () => {
+  it('is well-formed text, addresses that are some, and a rule that can be read', () => {
+    expect(problemOf({ summary: 'half \ud800' })).toBe('summary: must be well-formed Unicode');
+    expect(problemOf({ description: 'half \udc00' })).toBe('description: must be well-formed Unicode');
+    expect(problemOf({ attendees: [{ email: 'tom&jerry@example.com' }] })).toBe('nothing');
+    expect(problemOf({ recurrence: ['RRULE:FREQ=FOO'] })).toBe(
+      'recurrence.0: has a FREQ that cannot be read',
+    );
+    const twice = { attendees: [{ email: 'a@example.com' }, { email: 'A@example.com' }] };
+    expect(createEventRequestSchema.parse({ ...MEETING, ...twice }).draft.attendees).toHaveLength(1);
+  });
+
+  it('changes something', () => {
+    const read = updateEventRequestSchema.safeParse({ eventId: 'e', notify: 'none' });
+    expect(read.error?.issues[0]?.message).toBe('must change something');
+  });
+});
+
 describe('a request to cancel an event', () => {
   it('names the event', () => {
     expect(cancelEventRequestSchema.parse({ eventId: 'e', calendarId: 'c' })).toEqual({
@@ -140,7 +158,8 @@ describe('a request to cancel an event', () => {
 describe('the occurrence that a request names', () => {
   const timed = { kind: 'timed', startMs: Date.UTC(2026, 9, 27, 8) };
   const zone = { timeZone: 'Europe/Berlin' };
-  const update = (wire: object) => updateEventRequestSchema.safeParse({ eventId: 'e', ...wire });
+  const update = (wire: object) =>
+    updateEventRequestSchema.safeParse({ eventId: 'e', summary: 'x', ...wire });
   const cancel = (wire: object) => cancelEventRequestSchema.safeParse({ eventId: 'e', ...wire });
 
   it('is a time with an offset, or the date of whole days', () => {
@@ -152,13 +171,18 @@ describe('the occurrence that a request names', () => {
       expect(update({ occurrence }).data?.change.occurrence).toEqual(expected);
       expect(cancel({ occurrence }).data?.cancellation.occurrence).toEqual(expected);
     }
-    expect(update({}).data?.change).not.toHaveProperty('occurrence');
+    expect(update({ summary: 'x' }).data?.change).not.toHaveProperty('occurrence');
     expect(cancel({}).data?.cancellation).not.toHaveProperty('occurrence');
   });
 
   it('is a local time where the change names its zone, with new times or without', () => {
     const local = { occurrence: '2026-10-27T09:00:00', ...zone };
-    expect(update(local).data?.change).toEqual({ eventId: 'e', notify: 'all', occurrence: timed });
+    expect(update(local).data?.change).toEqual({
+      eventId: 'e',
+      notify: 'all',
+      summary: 'x',
+      occurrence: timed,
+    });
     const moved = update({ ...local, start: '2026-10-28T09:00:00', end: '2026-10-28T10:00:00' });
     expect(moved.data?.change).toMatchObject({ occurrence: timed, time: zone });
   });

@@ -193,6 +193,7 @@ describe.each(ACCOUNTS)('a hold of an account: $label', ({ input }) => {
       ({ person: who, deed }) => who === person.email && deed === 'updated',
     );
     expect(updates.map(({ mails }) => mails)).toEqual([1]);
+    expect(await confirm(connectorId, holdId, { summary: 'Other' })).toMatchObject({ status: 422 });
     expect(await confirm(connectorId, holdId, wish)).toMatchObject({
       status: 200,
       json: { state: 'confirmed' },

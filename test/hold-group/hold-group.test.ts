@@ -254,6 +254,10 @@ describe('a hold over several connectors', () => {
       ['c', { holdId: 'group:round-1', ...CONFIRMATION }],
     ]);
     expect(await group.confirm(CONFIRMATION)).toMatchObject({ ok: true, value: { isRepeat: true } });
+    expect(await group.confirm({ summary: 'Other' })).toMatchObject({
+      ok: false,
+      error: { code: 'idempotency_mismatch' },
+    });
     expect(await group.cancel('h')).toMatchObject({ ok: false, error: { code: 'conflict' } });
   });
 

@@ -118,6 +118,20 @@ describe('PATCH and DELETE …/events/:eventId', () => {
     ]);
   });
 
+  it('take the version that a DELETE is bound to, any where it is a star, and a plus that was not escaped', async () => {
+    const { send, path, calls } = await openWith('accepted', { state: 'done', result: RECORD });
+    await send(`${path}/e`, { method: 'DELETE', headers: { 'If-Match': '"7"' } });
+    await send(`${path}/e?occurrence=2026-11-23T09:00:00+01:00`, {
+      method: 'DELETE',
+      headers: { 'If-Match': '*' },
+    });
+    expect(calls.map(({ args }) => args[0])).toMatchObject([
+      { payload: { eventId: 'e', etag: '"7"' } },
+      { payload: { eventId: 'e', occurrence: '2026-11-23T09:00:00+01:00' } },
+    ]);
+    expect(calls[1]?.args[0]).not.toHaveProperty('payload.etag');
+  });
+
   it('refuse what they do not know', async () => {
     const { send, path } = await openWith('accepted', { state: 'done' });
     const unknown = await readProblem(await send(`${path}/e?colour=red`, { method: 'DELETE' }));

@@ -50,6 +50,12 @@ describe('holds of one connector', () => {
     expect([response.status, await response.json()]).toEqual([status, RECORD]);
   });
 
+  it('answer 200 when they were let go before they came: nothing is held', async () => {
+    const result = { holdId: 'h', state: 'cancelled' };
+    const { send, path } = await openWith('accepted', { state: 'done', result });
+    expect((await send(path, { json: { holdId: 'h', ...SLOT } })).status).toBe(200);
+  });
+
   it('become tasks of the actor, their id from the path as it was meant', async () => {
     const { send, path, calls, connectorId } = await openWith('accepted', { state: 'done', result: RECORD });
     await send(path, { json: { holdId: 'a b', ...SLOT }, headers: { 'Idempotency-Key': 'k' } });

@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import type { EventCancellation, EventChange, EventDraft, EventRecord } from '../../domain/event.ts';
 import { type Failure, fail, ok, type Outcome } from '../../domain/failure.ts';
+import { frequencyOf } from '../../domain/recurrence.ts';
 import type { Access, CreatedRemoval, Creation } from '../provider.ts';
 import { callApi } from './client.ts';
 import {
@@ -32,6 +33,10 @@ export async function createEvent(
   access: Access,
 ): Promise<Outcome<EventRecord>> {
   const { calendarId = PRIMARY, time } = draft;
+  if (!['', 'DAILY', 'WEEKLY', 'MONTHLY', 'YEARLY'].includes(frequencyOf(draft.recurrence))) {
+    const detail = 'Google has no events that recur more often than daily';
+    return fail({ kind: 'unsupported', field: 'recurrence', detail });
+  }
   const find = async (): Promise<Outcome<EventRecord>> => {
     const found = await readEvent(apiUrl, { calendarId, eventId: creation.key }, access, eventSchema);
     return found.ok ? readRecord(found.value, calendarId, time) : found;
@@ -58,6 +63,10 @@ export async function createEvent(
   if (created.ok) return created;
   const { failure } = created;
   if (failure.kind === 'malformed') return fail(asUnsure(failure));
+  if (failure.kind === 'rejected' && failure.code === 'requiredAccessLevel') {
+    const detail = 'this account may only read that calendar';
+    return fail({ kind: 'unsupported', field: 'calendarId', detail });
+  }
   if (failure.kind !== 'rejected' || failure.status !== 409) return created;
   const found = await find();
   // Taken and yet not to be seen: it is on its way, or long gone.
@@ -135,7 +144,7 @@ export async function cancelEvent(
   const aimed = await aimAtOccurrence(apiUrl, cancellation, access);
   if (!aimed.ok) return aimed;
   if (aimed.value === undefined) return ok(undefined);
-  const { calendarId = PRIMARY, eventId, notify } = aimed.value;
+  const { calendarId = PRIMARY, eventId, notify, etag } = aimed.value;
   const cancelled = await callApi(
     apiUrl,
     access,
@@ -143,6 +152,7 @@ export async function cancelEvent(
       method: 'DELETE',
       path: ['calendars', calendarId, 'events', eventId],
       query: { sendUpdates: notify },
+      ...(etag !== undefined && { ifMatch: etag }),
       what: 'event',
       writes: true,
     },

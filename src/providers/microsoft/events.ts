@@ -184,9 +184,16 @@ export async function cancelEvent(
   if (!aimed.ok) return aimed;
   for (const path of aimed.value === undefined ? [] : eventPaths(aimed.value)) {
     // oxlint-disable-next-line no-await-in-loop
-    const asked = await askGraph(graph, { method: 'DELETE', path, what: 'event', writes: true });
+    const asked = await askGraph(graph, {
+      method: 'DELETE',
+      path,
+      ...(cancellation.etag !== undefined && { ifMatch: cancellation.etag }),
+      what: 'event',
+      writes: true,
+    });
     const gone = withoutCursor(asked);
     if (gone.ok) return ok(undefined);
+    if (isOtherVersion(gone.failure)) return fail({ kind: 'changed', what: 'event' });
     if (gone.failure.kind !== 'not-found') return gone;
   }
   return ok(undefined);

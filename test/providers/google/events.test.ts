@@ -196,7 +196,10 @@ describe('creating an event', () => {
     const refusals: [Answer, Failure][] = [
       [fail({ kind: 'unavailable', ambiguous: false }), { kind: 'unavailable', ambiguous: false }],
       [apiError(404, 'notFound'), { kind: 'not-found', what: 'calendar' }],
-      [apiError(403, 'requiredAccessLevel'), { kind: 'rejected', status: 403, code: 'requiredAccessLevel' }],
+      [
+        apiError(403, 'requiredAccessLevel'),
+        { kind: 'unsupported', field: 'calendarId', detail: 'this account may only read that calendar' },
+      ],
       [apiError(403, 'insufficientPermissions'), { kind: 'consent-missing', scopes: [] }],
       [apiError(400, 'invalid'), { kind: 'rejected', status: 400, code: 'invalid' }],
     ];
