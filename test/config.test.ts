@@ -104,6 +104,30 @@ describe('a variable that is wrong', () => {
     ['PROVIDER_TIMEOUT_MS', '120001'],
     ['PROVIDER_MAX_REPLY_BYTES', '1024'],
     ['PROVIDER_MAX_REPLY_BYTES', 'Infinity'],
+    ...[
+      'GOOGLE_APP_LIMIT',
+      'GOOGLE_APP_WINDOW_S',
+      'MICROSOFT_APP_LIMIT',
+      'MICROSOFT_APP_WINDOW_S',
+      'GOOGLE_USER_LIMIT',
+      'GOOGLE_USER_WINDOW_S',
+      'MICROSOFT_USER_LIMIT',
+      'MICROSOFT_USER_WINDOW_S',
+      'PROVIDER_APP_SHARDS',
+      'BREAKER_WINDOW_S',
+      'BREAKER_FAILING_PERCENT',
+      'BREAKER_OPEN_S',
+      'BREAKER_PROBE_S',
+    ].flatMap((name): [string, string][] => [
+      [name, '0'],
+      [name, '1.5'],
+      [name, CANARY],
+    ]),
+    ['GOOGLE_APP_WINDOW_S', '86401'],
+    ['PROVIDER_APP_SHARDS', '65'],
+    ['BREAKER_CONNECTORS', '1'],
+    ['BREAKER_FAILING_PERCENT', '101'],
+    ['BREAKER_MAX_OPEN_S', '29'],
   ])('%s is named for %j, alone, and its value is not quoted', (name, value) => {
     const refusal = refusalOf({ [name]: value });
     expect(refusal).toMatch(new RegExp(`^${name}: [^;]+$`));
@@ -132,6 +156,23 @@ describe('what is not set', () => {
       maxConcurrent: { google: 4, microsoft: 4 },
       providerTimeoutMs: 30_000,
       maxReplyBytes: 8 * 1024 * 1024,
+      app: {
+        google: { limit: 50_000, windowMs: 86_400_000 },
+        microsoft: { limit: 10_000, windowMs: 600_000 },
+      },
+      user: {
+        google: { limit: 500, windowMs: 100_000 },
+        microsoft: { limit: 10_000, windowMs: 600_000 },
+      },
+      appShards: 1,
+      breaker: {
+        windowMs: 60_000,
+        failingConnectors: 5,
+        failingShare: 0.5,
+        openMs: 30_000,
+        maxOpenMs: 300_000,
+        probeMs: 60_000,
+      },
     });
   });
 
@@ -198,11 +239,50 @@ describe('what is set', () => {
         MICROSOFT_MAX_CONCURRENT: 1,
         PROVIDER_TIMEOUT_MS: '10000',
         PROVIDER_MAX_REPLY_BYTES: '65536',
+        GOOGLE_APP_LIMIT: '1000',
+        GOOGLE_APP_WINDOW_S: '60',
+        MICROSOFT_APP_LIMIT: '2000',
+        MICROSOFT_APP_WINDOW_S: '61',
+        GOOGLE_USER_LIMIT: '300',
+        GOOGLE_USER_WINDOW_S: '62',
+        MICROSOFT_USER_LIMIT: '400',
+        MICROSOFT_USER_WINDOW_S: '63',
+        PROVIDER_APP_SHARDS: '64',
+        BREAKER_WINDOW_S: '30',
+        BREAKER_CONNECTORS: '2',
+        BREAKER_FAILING_PERCENT: '75',
+        BREAKER_OPEN_S: '10',
+        BREAKER_MAX_OPEN_S: '20',
+        BREAKER_PROBE_S: '15',
       }).limits,
     ).toEqual({
       maxConcurrent: { google: 2, microsoft: 1 },
       providerTimeoutMs: 10_000,
       maxReplyBytes: 65_536,
+      app: {
+        google: { limit: 1_000, windowMs: 60_000 },
+        microsoft: { limit: 2_000, windowMs: 61_000 },
+      },
+      user: {
+        google: { limit: 300, windowMs: 62_000 },
+        microsoft: { limit: 400, windowMs: 63_000 },
+      },
+      appShards: 64,
+      breaker: {
+        windowMs: 30_000,
+        failingConnectors: 2,
+        failingShare: 0.75,
+        openMs: 10_000,
+        maxOpenMs: 20_000,
+        probeMs: 15_000,
+      },
     });
+  });
+
+  it('gives every shard a part of the limit of the app', () => {
+    for (const name of ['GOOGLE_APP_LIMIT', 'MICROSOFT_APP_LIMIT']) {
+      expect(refusalOf({ [name]: '7', PROVIDER_APP_SHARDS: '8' })).toMatch(new RegExp(`^${name}: [^;]+$`));
+      expect(configOf({ [name]: '8', PROVIDER_APP_SHARDS: '8' }).limits.appShards).toBe(8);
+    }
   });
 });
