@@ -27,7 +27,7 @@ import {
   meetingTimesRequestSchema,
 } from './domain/meeting-times.ts';
 import { type TaskReport, taskSubmissionSchema } from './domain/task.ts';
-import { describeThrown, logEvent } from './metrics.ts';
+import { createRecorder, describeThrown } from './metrics.ts';
 import { checkAvailability, checkAvailabilityOfAll } from './operations/availability.ts';
 import {
   disconnect,
@@ -261,6 +261,7 @@ export class CalendarService extends WorkerEntrypoint {
   /** An operation with a context; what it throws is a problem like any other: errors do not survive RPC whole. */
   async #run<T>(operate: (context: Context) => Promise<Result<T>>): Promise<Result<T>> {
     const now = () => Date.now();
+    const record = createRecorder(this.env.METRICS);
     try {
       const randomBytes = (length: number) => crypto.getRandomValues(new Uint8Array(length));
       const config = readConfig(this.env, randomBytes);
@@ -271,10 +272,10 @@ export class CalendarService extends WorkerEntrypoint {
         now,
         randomBytes,
         randomId: () => crypto.randomUUID(),
-        record: logEvent,
+        record,
       });
     } catch (thrown) {
-      logEvent({ event: 'error', where: 'CalendarService', detail: describeThrown(thrown) });
+      record({ event: 'error', where: 'CalendarService', detail: describeThrown(thrown) });
       return failed({ kind: 'unavailable', ambiguous: true }, now());
     }
   }

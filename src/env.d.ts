@@ -7,6 +7,8 @@ declare namespace Cloudflare {
     HOLD_GROUP: DurableObjectNamespace<import('./hold-group/hold-group-do.ts').HoldGroupDO>;
     Q_TASKS: Queue;
     Q_NOTIFY: Queue<import('./domain/notice.ts').Notice>;
+    /** Not everybody has Analytics Engine: without it, events are only logged. */
+    METRICS?: AnalyticsEngineDataset;
   }
 }
 type Env = Cloudflare.Env;

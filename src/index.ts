@@ -1,7 +1,7 @@
 import { readConfig } from './config.ts';
 import { describeFailure } from './domain/failure.ts';
 import { handleRequest } from './http/router.ts';
-import { logEvent } from './metrics.ts';
+import { createRecorder } from './metrics.ts';
 import { consumeTasks } from './queue-consumer.ts';
 import { sweep } from './scheduled.ts';
 
@@ -19,12 +19,15 @@ export default {
       now,
       randomBytes,
       randomId: () => crypto.randomUUID(),
-      record: logEvent,
+      record: createRecorder(env.METRICS),
     }),
-  queue: (batch, env) => consumeTasks(batch, { env, now, record: logEvent }),
+  queue: (batch, env) => consumeTasks(batch, { env, now, record: createRecorder(env.METRICS) }),
   async scheduled(_, env) {
     const config = readConfig(env, randomBytes);
     if (config.ok) await sweep(env, config.value.keyring, now());
-    else logEvent({ event: 'error', where: 'cron', detail: describeFailure(config.failure).message });
+    else {
+      const { message: detail } = describeFailure(config.failure);
+      createRecorder(env.METRICS)({ event: 'error', where: 'cron', detail });
+    }
   },
 } satisfies ExportedHandler<Env>;

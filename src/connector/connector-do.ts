@@ -6,7 +6,7 @@ import type { AvailabilityAnswer, AvailabilityQuestion } from '../domain/availab
 import { type Failure, fail, ok, type Outcome } from '../domain/failure.ts';
 import type { MeetingTimesAnswer, MeetingTimesQuestion } from '../domain/meeting-times.ts';
 import type { CalendarTask, TaskReport } from '../domain/task.ts';
-import { logEvent } from '../metrics.ts';
+import { createRecorder } from '../metrics.ts';
 import { createProvider } from '../providers/index.ts';
 import type { SignInReply } from '../providers/provider.ts';
 import { Actor, type Performance, type Submission } from './actor.ts';
@@ -116,7 +116,7 @@ export class ConnectorDO extends DurableObject {
   override async alarm(): Promise<void> {
     const actor = this.#wake();
     if (actor.ok) return await actor.value?.alarm();
-    logEvent({
+    createRecorder(this.env.METRICS)({
       event: 'error',
       where: `alarm of ${this.ctx.id.name ?? 'a connector'}`,
       detail: 'misconfigured',
@@ -169,7 +169,7 @@ export class ConnectorDO extends DurableObject {
       sendNotices: async (notices) => {
         await answerOf(this.env.Q_NOTIFY.sendBatch(notices.map((body) => ({ body }))));
       },
-      record: logEvent,
+      record: createRecorder(this.env.METRICS, identity.provider),
       wipe: async () => {
         await storage.deleteAlarm();
         await storage.deleteAll();

@@ -1,7 +1,7 @@
 import { DurableObject } from 'cloudflare:workers';
 import { actorOf } from '../connector/stub.ts';
 import type { GroupHoldRequest } from '../domain/hold.ts';
-import { describeThrown, logEvent } from '../metrics.ts';
+import { createRecorder, describeThrown, type RecordEvent } from '../metrics.ts';
 import { type Group, type GroupConfirmation, groupSchema } from './group-state.ts';
 import { type GroupAnswer, HoldGroup } from './hold-group.ts';
 
@@ -11,10 +11,12 @@ const KEY = 'group';
 /** The Durable Object of one hold over several connectors: a shell that gives the saga its storage and its alarm. */
 export class HoldGroupDO extends DurableObject {
   readonly #group: HoldGroup;
+  readonly #record: RecordEvent;
 
   constructor(state: DurableObjectState, env: Env) {
     super(state, env);
     const { storage } = state;
+    this.#record = createRecorder(env.METRICS);
     this.#group = new HoldGroup({
       shelf: {
         read() {
@@ -61,7 +63,7 @@ export class HoldGroupDO extends DurableObject {
       await this.#group.alarm();
     } catch (thrown) {
       const where = `alarm of the hold ${this.ctx.id.name ?? ''}`;
-      logEvent({ event: 'error', where, detail: describeThrown(thrown) });
+      this.#record({ event: 'error', where, detail: describeThrown(thrown) });
       await this.ctx.storage.setAlarm(Date.now() + 60_000);
     }
   }
