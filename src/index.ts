@@ -8,6 +8,7 @@ import { sweep } from './scheduled.ts';
 export { CalendarService } from './calendar-service.ts';
 export { ConnectorDO } from './connector/connector-do.ts';
 export { HoldGroupDO } from './hold-group/hold-group-do.ts';
+export { ProviderAppDO } from './provider-app/provider-app-do.ts';
 
 const now = () => Date.now();
 const randomBytes = (length: number) => crypto.getRandomValues(new Uint8Array(length));
