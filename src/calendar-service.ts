@@ -273,6 +273,7 @@ export class CalendarService extends WorkerEntrypoint {
         randomBytes,
         randomId: () => crypto.randomUUID(),
         record,
+        waitUntil: (work) => this.ctx.waitUntil(work),
       });
     } catch (thrown) {
       record({ event: 'error', where: 'CalendarService', detail: describeThrown(thrown) });

@@ -14,13 +14,14 @@ const now = () => Date.now();
 const randomBytes = (length: number) => crypto.getRandomValues(new Uint8Array(length));
 
 export default {
-  fetch: (request, env) =>
+  fetch: (request, env, context) =>
     handleRequest(request, {
       env,
       now,
       randomBytes,
       randomId: () => crypto.randomUUID(),
       record: createRecorder(env.METRICS),
+      waitUntil: (work) => context.waitUntil(work),
     }),
   queue: (batch, env) => consumeTasks(batch, { env, now, record: createRecorder(env.METRICS) }),
   async scheduled(_, env) {

@@ -9,6 +9,7 @@ import { codeChallengeOf, openFlow } from '../oauth/flow.ts';
 import { withResult } from '../oauth/redirect-uri.ts';
 import { createProvider } from '../providers/index.ts';
 import type { Context } from '../operations/context.ts';
+import { countConnect } from '../operations/metrics.ts';
 import { page, redirect } from './respond.ts';
 
 /** `GET /oauth/:provider/start?state=`: binds the flow to this browser and sends it to the provider. */
@@ -78,6 +79,7 @@ export async function completeSignIn(
     if (callback.has('error')) {
       const outcome = result.code ?? result.status;
       record({ event: 'connect', connectorId, provider: provider.data, outcome });
+      countConnect({ provider: provider.data, connectorId }, outcome, context);
     }
     if (result.code === 'consent_missing') await markConsentMissing(env.DB, connectorId, now());
     return goBack(result);

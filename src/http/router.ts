@@ -18,6 +18,7 @@ import {
   showHoldOnAll,
 } from './holds.ts';
 import { suggestMeetingTimes, suggestMeetingTimesOfAll } from './meeting-times.ts';
+import { showMetrics } from './metrics.ts';
 import { completeSignIn, startSignIn } from './oauth.ts';
 import { describeApi } from './openapi.ts';
 import { json, page, problem } from './respond.ts';
@@ -68,6 +69,8 @@ router.get('/v1/connectors/:id/tasks/:taskId', ({ params }, context) =>
   getTask(params.id, params.taskId, context),
 );
 router.post('/v1/tasks', submitTasks);
+router.get('/metrics', (request, { config }) => authenticate(request, config.apiTokens));
+router.get('/metrics', showMetrics);
 router.get('/oauth/microsoft/admin-consent/start', startAdminConsent);
 router.get('/oauth/microsoft/admin-consent/callback', completeAdminConsent);
 router.get('/oauth/:provider/start', (request, context) =>

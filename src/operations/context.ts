@@ -10,4 +10,6 @@ export interface Context {
   randomBytes: RandomBytes;
   randomId: () => string;
   record: RecordEvent;
+  /** Has work go on after the answer; nobody waits for it, and it must not fail. */
+  waitUntil: (work: Promise<void>) => void;
 }

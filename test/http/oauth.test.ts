@@ -2,6 +2,7 @@ import { env } from 'cloudflare:workers';
 import { beforeAll, describe, expect, it } from 'vitest';
 import * as z from 'zod';
 import { fail, ok } from '../../src/domain/failure.ts';
+import type { LeaseRequest } from '../../src/domain/lease.ts';
 import { codeChallengeOf } from '../../src/oauth/flow.ts';
 import { type ActorCall, scriptActors } from '../actors.ts';
 import { freshId, migrateDatabase } from '../database.ts';
@@ -37,11 +38,12 @@ const signInCallSchema = z.tuple([
 async function askToConnect(
   wish: object = {},
   answer: (call: ActorCall) => unknown = () => ok({ status: 'connected' }),
+  change: Record<string, unknown> = {},
 ) {
   const { CONNECTOR, calls } = scriptActors((call) =>
     call.method === 'claims' ? ok(undefined) : answer(call),
   );
-  const { send, events } = openHouse({ CONNECTOR });
+  const { send, events, settled } = openHouse({ CONNECTOR, ...change });
   const json = { userId: freshId('user'), provider: 'google', redirectUri: REDIRECT_URI, ...wish };
   const created = z
     .object({ connectorId: z.string(), authorizeUrl: z.string() })
@@ -51,12 +53,12 @@ async function askToConnect(
   const browse = (path: string, cookie?: string, more: Sending = {}) =>
     send(path, { token: null, ...(cookie !== undefined && { headers: { Cookie: cookie } }), ...more });
   const signIns = () => calls.filter(({ method }) => method === 'completeSignIn');
-  return { ...created, ...json, startPath, state, browse, signIns, events };
+  return { ...created, ...json, startPath, state, browse, signIns, events, settled };
 }
 
 /** The same, started in a browser. */
-async function startInBrowser(...[wish, answer]: Parameters<typeof askToConnect>) {
-  const flow = await askToConnect(wish, answer);
+async function startInBrowser(...asked: Parameters<typeof askToConnect>) {
+  const flow = await askToConnect(...asked);
   const cookie = readCookie(await flow.browse(flow.startPath));
   const callbackPath = `/oauth/${flow.provider}/callback?state=${flow.state}&code=the-code`;
   return { ...flow, cookie, callbackPath };
@@ -199,6 +201,31 @@ describe('the return from the provider', () => {
     expect(flow.signIns()).toEqual([]);
     const back = readRedirect(await flow.browse(flow.callbackPath, flow.cookie));
     expect(back.searchParams.get('status'), 'its owner still succeeds').toBe('connected');
+  });
+
+  it('counts a sign-in that was refused before its connector saw it', async () => {
+    const requests: LeaseRequest[] = [];
+    const PROVIDER_APP = {
+      getByName: (name: string) => ({
+        lease: (request: LeaseRequest) => {
+          requests.push(request);
+          return Promise.reject(new Error(`${name} is down`));
+        },
+      }),
+    };
+    const { browse, state, cookie, connectorId, events, settled } = await startInBrowser({}, undefined, {
+      PROVIDER_APP,
+    });
+    await browse(`/oauth/google/callback?state=${state}&error=access_denied`, cookie);
+    await settled();
+    expect(requests).toMatchObject([
+      { connectorId, want: 0, giveBack: 0, tally: { counters: { 'connects|denied': 1 } } },
+    ]);
+    // The person is sent back all the same.
+    expect(events).toMatchObject([
+      { event: 'connect', outcome: 'denied' },
+      { event: 'error', where: 'count of a sign-in', detail: 'Error: google:0 is down' },
+    ]);
   });
 
   it.each([

@@ -35,9 +35,10 @@ export interface Sending {
   nowMs?: number;
 }
 
-/** The HTTP surface with `change` in its environment. `events` are what it recorded. */
+/** The HTTP surface with `change` in its environment. `events` are what it recorded; `settled` waits for what went on after an answer. */
 export function openHouse(change: Partial<Env> & Record<string, unknown> = {}) {
   const events: MetricEvent[] = [];
+  const background: Promise<void>[] = [];
   const send = (path: string, { method, json, token = TOKEN, headers, nowMs = NOW_MS }: Sending = {}) => {
     const request = new Request(`${BASE_URL}${path}`, {
       method: method ?? (json === undefined ? 'GET' : 'POST'),
@@ -54,9 +55,10 @@ export function openHouse(change: Partial<Env> & Record<string, unknown> = {}) {
       randomBytes: (length) => crypto.getRandomValues(new Uint8Array(length)),
       randomId: () => freshId('id'),
       record: (event) => events.push(event),
+      waitUntil: (work) => void background.push(work),
     });
   };
-  return { send, events };
+  return { send, events, settled: () => Promise.all(background) };
 }
 
 /** Reads a problem; fails when the response is none, or is not the one its body says. */
