@@ -126,8 +126,9 @@ export class ProviderApp {
       this.#isScheduled = false;
       const nowMs = this.#parts.now();
       this.#flush(nowMs);
+      this.#quota.forget(nowMs);
       // While leases come, the reserve is about to be used: it is taken back when they stop.
-      if (nowMs - this.#lastLeaseMs >= FLUSH_MS) this.#quota.settle(nowMs);
+      if (nowMs - this.#lastLeaseMs >= FLUSH_MS) this.#quota.settle();
       this.#schedule();
     });
   }

@@ -136,13 +136,17 @@ export class Quota {
     return this.#ahead > 0 || this.#isOverstated;
   }
 
-  /** Writes down what was really granted, and forgets permits that nobody will give back. */
-  settle(nowMs: number): void {
+  /** Forgets permits that nobody can give back any more. */
+  forget(nowMs: number): void {
     for (const connectorId of this.#holdings.keys()) {
       const kept = this.#known(connectorId, nowMs);
       if (kept.length > 0) this.#holdings.set(connectorId, kept);
       else this.#holdings.delete(connectorId);
     }
+  }
+
+  /** Writes down what was really granted, if storage says more: one row. */
+  settle(): void {
     if (!this.isAhead) return;
     this.#ahead = 0;
     this.#write();

@@ -91,7 +91,7 @@ describe('what is written down', () => {
     expect(killed).toBeGreaterThanOrEqual(790);
     expect(killed).toBeLessThanOrEqual(800);
     quota.take('a', 1, START_MS);
-    quota.settle(START_MS);
+    quota.settle();
     expect(quota.isAhead).toBe(false);
     expect(new Quota({ limit: 1_000, windowMs: DAY_MS }, shelf).remaining(START_MS)).toBe(799);
   });
@@ -111,7 +111,7 @@ describe('what is written down', () => {
     const shelf = createShelf();
     const quota = new Quota({ limit: 1_000, windowMs: DAY_MS }, shelf);
     quota.take('a', 7, START_MS);
-    quota.settle(START_MS);
+    quota.settle();
     expect(shelf.rows).toBe(1);
   });
 
@@ -163,8 +163,10 @@ function play(steps: readonly Step[], window: { limit: number; windowMs: number 
   const kept = new Set<Permit>();
   const usedAtMs: number[] = [];
   for (const step of steps) {
-    if (step === 'settle') quota.settle(nowMs);
-    else if (step === 'kill') quota = new Quota(window, shelf);
+    if (step === 'settle') {
+      quota.forget(nowMs);
+      quota.settle();
+    } else if (step === 'kill') quota = new Quota(window, shelf);
     else if ('passMs' in step) nowMs += step.passMs;
     else if ('stepBackMs' in step) nowMs = Math.max(nowMs - step.stepBackMs, latestMs - quota.leaseMs);
     else if ('lease' in step) {
