@@ -2,7 +2,7 @@ import { actorOf, knownConnectors } from './connector/stub.ts';
 import { describeFailure, type ErrorCode } from './domain/failure.ts';
 import { listFieldErrors, summarizeFieldErrors } from './domain/field-error.ts';
 import type { Notice } from './domain/notice.ts';
-import { type CalendarTask, calendarTaskSchema } from './domain/task.ts';
+import { type CalendarTask, calendarTaskSchema, nameTask } from './domain/task.ts';
 import { describeThrown, type RecordEvent } from './metrics.ts';
 
 /** A message whose task is well formed. */
@@ -19,7 +19,7 @@ export interface ConsumerOptions {
 }
 
 /**
- * Hands a batch of `calendar-tasks` to the actors: one call per connector. A message that cannot be
+ * Hands a batch of `calendar-tasks` to the actors: one call per connector (and one for each message that comes again). A message that cannot be
  * a task is acknowledged and reported; it hurts no other. The queue retries only a hand-off that
  * failed; once an actor has taken a task, its ledger answers for it.
  */
@@ -37,9 +37,13 @@ export async function consumeTasks(batch: MessageBatch, options: ConsumerOptions
     ),
   );
   if (known === undefined) return;
-  const byConnector = Map.groupBy(deliveries, ({ task }) => task.connectorId);
+  // What comes again goes by itself: should it be what no actor can take, the others do not die with it.
+  const groups = Map.groupBy(deliveries, ({ message, task }) =>
+    message.attempts === 1 ? task.connectorId : message,
+  );
   await Promise.all(
-    [...byConnector].map(async ([connectorId, group]) => {
+    [...groups.values()].map(async (group) => {
+      const connectorId = group[0]?.task.connectorId ?? '';
       if (known.has(connectorId)) return await handOver(connectorId, group, options);
       for (const { message } of group) {
         await refuse(message, 'not_found', `connectorId: no connector ${connectorId}`, options);
@@ -148,15 +152,4 @@ async function tell(message: Message, notice: Notice, { env, record }: ConsumerO
     record({ event: 'error', where: 'report of a message', detail: describeThrown(thrown) });
     retryLater(message);
   }
-}
-
-/** What a malformed message calls itself, as far as it can be told, cut short. */
-function nameTask(body: unknown): { id?: string; type?: string; connectorId?: string } {
-  if (typeof body !== 'object' || body === null) return {};
-  const names: Record<string, string> = {};
-  for (const [key, value] of Object.entries(body)) {
-    if (['id', 'type', 'connectorId'].includes(key) && typeof value === 'string')
-      names[key] = value.slice(0, 128);
-  }
-  return names;
 }

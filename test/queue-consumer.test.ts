@@ -260,6 +260,20 @@ describe('a hand-off that fails', () => {
     expect(delays).toEqual([10, 40, 160, 640, 2560, 3600]);
   });
 
+  it('is tried again message by message, so that one that no actor can take does not take others along', async () => {
+    const a = await addConnector();
+    const poison = { ...refresh(a), id: 'poison' };
+    const batch = [...Array.from({ length: 9 }, () => refresh(a)), poison];
+    const answer = (call: ActorCall) => {
+      if (JSON.stringify(call.args).includes('poison')) throw new Error('the actor cannot take it');
+      return acceptAll(call);
+    };
+    const first = await deliver(batch, { answer });
+    expect(first.acked).toEqual([]);
+    const second = await deliver(batch, { answer, attempts: 2 });
+    expect({ acked: second.acked.length, retried: second.retried }).toEqual({ acked: 9, retried: ['m9'] });
+  });
+
   it('is tried again for a task that the actor says nothing of', async () => {
     const a = await addConnector();
     const { acked, retried } = await deliver([refresh(a), refresh(a)], { answer: () => ok(['accepted']) });

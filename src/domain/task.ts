@@ -116,6 +116,17 @@ export const calendarTaskSchema = envelopeSchema.transform((envelope, context): 
   };
 });
 
+/** What a message calls itself, task or not, as far as it can be told, each name cut short. */
+export function nameTask(body: unknown): { id?: string; type?: string; connectorId?: string } {
+  if (typeof body !== 'object' || body === null) return {};
+  const names: Record<string, string> = {};
+  for (const [key, value] of Object.entries(body)) {
+    if (['id', 'type', 'connectorId'].includes(key) && typeof value === 'string')
+      names[key] = value.slice(0, 128);
+  }
+  return names;
+}
+
 /** A platform limit: so many messages are sent in one call. */
 const MOST_TASKS = 100;
 
