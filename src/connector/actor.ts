@@ -289,6 +289,14 @@ export class Actor {
     await this.#arm();
   }
 
+  /**
+   * Sees to it that an alarm stands for what is to be done: the platform abandons one that has kept
+   * failing. Writes nothing while one stands.
+   */
+  async tend(): Promise<void> {
+    await this.#arm();
+  }
+
   /** What the next sign-in should ask for, and must satisfy. */
   signInHints(): SignInHints {
     return this.#connection.signInHints();

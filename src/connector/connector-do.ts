@@ -100,6 +100,12 @@ export class ConnectorDO extends DurableObject {
     if (actor.ok) await actor.value?.reseal();
   }
 
+  /** Sees to it that an alarm stands for what is to be done. */
+  async tend(): Promise<void> {
+    const actor = this.#wake();
+    if (actor.ok) await actor.value?.tend();
+  }
+
   /** What the next sign-in should ask for, and must satisfy. */
   signInHints(): Outcome<SignInHints> {
     const actor = this.#wake();

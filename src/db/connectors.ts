@@ -109,6 +109,26 @@ export async function staleConnectorIds(
   return readIds(results);
 }
 
+/**
+ * At most `most` connectors behind `position`, in the order of their ids, that may have something to do:
+ * all but those that nobody has signed in to, or that were disconnected, since before `sinceMs`.
+ */
+export async function livelyConnectorIds(
+  db: D1Database,
+  position: string,
+  sinceMs: number,
+  most: number,
+): Promise<string[]> {
+  const { results } = await db
+    .prepare(
+      `SELECT id FROM connectors WHERE id > ? AND provider IN ('google', 'microsoft')
+         AND (status NOT IN ('pending', 'disconnected') OR updated_at >= ?) ORDER BY id LIMIT ?`,
+    )
+    .bind(position, Math.floor(sinceMs / 1000), most)
+    .all();
+  return readIds(results);
+}
+
 /** What an actor shows of itself in its row. */
 export interface ConnectorState {
   status: ConnectorStatus;

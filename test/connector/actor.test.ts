@@ -118,6 +118,32 @@ describe('the alarm', () => {
       expect(world.clock.now()).toBeLessThanOrEqual(START_MS + 30_000);
     }));
 
+  it('is set again by tending when it has vanished, in this life of the actor or before it', () =>
+    withConnected(async (actor, world, state) => {
+      world.script.refresh = () => Promise.resolve(DARK);
+      await actor.submit([taskOf('t1')]);
+      await settle();
+      expect(actor.report('t1')).toMatchObject({ state: 'accepted', attempts: 1 });
+      world.alarm.atMs = null;
+      await world.clock.advance(60_000);
+      for (const left of [actor, openActor(state, world)]) {
+        world.alarm.atMs = null;
+        // oxlint-disable-next-line no-await-in-loop
+        await left.tend();
+        expect(world.alarm.atMs).toBe(world.clock.now() + 1);
+      }
+    }));
+
+  it('is left by tending where it stands', () =>
+    withConnected(async (actor, world, state) => {
+      await actor.submit([taskOf('t1')]);
+      await settle();
+      const sets = world.alarm.sets.length;
+      await actor.tend();
+      await openActor(state, world).tend();
+      expect(world.alarm.sets).toHaveLength(sets);
+    }));
+
   it('refreshes the token of a connector in use before it expires, and spreads it', () =>
     withConnected(async (actor, world) => {
       await actor.availability({ range: { startMs: 0, endMs: 1 }, timeZone: 'UTC' });

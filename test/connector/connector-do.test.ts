@@ -124,6 +124,36 @@ describe('a connector', () => {
     );
   });
 
+  it('goes on when it is tended after the platform has abandoned its alarm', async () => {
+    const { stub, task } = await connected();
+    answerGoogle(() => Promise.reject(new Error('network')));
+    await stub.submit([task]);
+    await vi.waitFor(async () => {
+      expect(await stub.report('t1')).toMatchObject({ value: { state: 'accepted', attempts: 1 } });
+    });
+    await runInDurableObject(stub, (_, { storage }) => storage.deleteAlarm());
+    await evictDurableObject(stub);
+    expect(await runDurableObjectAlarm(stub)).toBe(false);
+    answerGoogle(TOKEN_REPLY);
+    await stub.tend();
+    await vi.waitFor(
+      async () => {
+        await runDurableObjectAlarm(stub);
+        expect(await stub.report('t1')).toMatchObject({ ok: true, value: { state: 'done', attempts: 2 } });
+      },
+      { timeout: 4_000 },
+    );
+  });
+
+  it('that nobody ever connected is tended and stores nothing', async () => {
+    const stub = env.CONNECTOR.getByName(freshId());
+    await stub.tend();
+    await runInDurableObject(stub, async (_, { storage }) => {
+      expect(storage.sql.exec('SELECT name FROM sqlite_master').toArray()).toEqual([]);
+      expect(await storage.getAlarm()).toBe(null);
+    });
+  });
+
   it('is erased by a disconnect: nothing in its storage, no token elsewhere, and no task is taken', async () => {
     const { connectorId, stub, task } = await connected();
     const urls = answerGoogle(() => Promise.resolve(new Response(null, { status: 200 })));
