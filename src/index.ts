@@ -1,4 +1,5 @@
 import { readConfig } from './config.ts';
+import { consumeDeadLetters, DEAD_LETTER_QUEUE } from './dead-letter-consumer.ts';
 import { describeFailure } from './domain/failure.ts';
 import { handleRequest } from './http/router.ts';
 import { createRecorder } from './metrics.ts';
@@ -23,13 +24,16 @@ export default {
       record: createRecorder(env.METRICS),
       waitUntil: (work) => context.waitUntil(work),
     }),
-  queue: (batch, env) => consumeTasks(batch, { env, now, record: createRecorder(env.METRICS) }),
+  queue: (batch, env) =>
+    (batch.queue === DEAD_LETTER_QUEUE ? consumeDeadLetters : consumeTasks)(batch, {
+      env,
+      now,
+      record: createRecorder(env.METRICS),
+    }),
   async scheduled(_, env) {
+    const record = createRecorder(env.METRICS);
     const config = readConfig(env, randomBytes);
-    if (config.ok) await sweep(env, config.value.keyring, now());
-    else {
-      const { message: detail } = describeFailure(config.failure);
-      createRecorder(env.METRICS)({ event: 'error', where: 'cron', detail });
-    }
+    if (config.ok) await sweep(env, config.value.keyring, { now, record });
+    else record({ event: 'error', where: 'cron', detail: describeFailure(config.failure).message });
   },
 } satisfies ExportedHandler<Env>;

@@ -11,6 +11,7 @@ import {
   connectRequestSchema,
   providerNameSchema,
 } from '../domain/connector.ts';
+import type { DeadLetter } from '../domain/dead-letter.ts';
 import { createEventRequestSchema, eventChangeBodySchema, eventRecordSchema } from '../domain/event.ts';
 import { conflictSchema, errorCodeSchema, taskErrorSchema } from '../domain/failure.ts';
 import {
@@ -89,6 +90,16 @@ const taskSchema = z.object({
   result: z.exactOptional(z.looseObject({})),
   error: z.exactOptional(taskErrorSchema),
 }) satisfies z.ZodType<TaskReport>;
+
+const deadLetterSchema = z.object({
+  id: z.string(),
+  taskId: z.string(),
+  taskType: z.exactOptional(z.string()),
+  connectorId: z.exactOptional(z.string()),
+  message: z.unknown(),
+  failedAt: z.iso.datetime(),
+  replayedAt: z.exactOptional(z.iso.datetime()),
+}) satisfies z.ZodType<DeadLetter>;
 
 const startedSchema = z.object({
   connectorId: z.string(),
@@ -284,6 +295,19 @@ export function describeApi(publicBaseUrl: string): object {
           body: z.strictObject({ tasks: z.array(calendarTaskSchema).min(1).max(100) }),
           success: 202,
           answer: z.object({ ids: z.array(z.string()) }),
+        }),
+      },
+      '/v1/dead-letters': {
+        get: operation('The newest messages that could not be handed over', {
+          parameters: [{ ...parameter('limit', 'query', '1 to 100; default 20.'), required: false }],
+          answer: z.object({ deadLetters: z.array(deadLetterSchema) }),
+        }),
+      },
+      '/v1/dead-letters/{id}/replay': {
+        post: operation('Send one to the queue again, once', {
+          parameters: [parameter('id', 'path', 'The dead letter.')],
+          success: 202,
+          answer: deadLetterSchema,
         }),
       },
     },

@@ -7,6 +7,7 @@ import { completeAdminConsent, startAdminConsent } from './admin-consent.ts';
 import { authenticate } from './authenticate.ts';
 import { showAvailability, showAvailabilityOfAll } from './availability.ts';
 import { createConnector, deleteConnector, listConnectorsOf, showConnector } from './connectors.ts';
+import { replayDeadLetter, showDeadLetters } from './dead-letters.ts';
 import { cancelEvent, createEvent, updateEvent } from './events.ts';
 import {
   cancelHold,
@@ -69,6 +70,8 @@ router.get('/v1/connectors/:id/tasks/:taskId', ({ params }, context) =>
   getTask(params.id, params.taskId, context),
 );
 router.post('/v1/tasks', submitTasks);
+router.get('/v1/dead-letters', showDeadLetters);
+router.post('/v1/dead-letters/:id/replay', ({ params }, context) => replayDeadLetter(params.id, context));
 router.get('/metrics', (request, { config }) => authenticate(request, config.apiTokens));
 router.get('/metrics', showMetrics);
 router.get('/oauth/microsoft/admin-consent/start', startAdminConsent);

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll } from 'vitest';
-import { type Runtime, startRuntime } from '../local/runtime.ts';
+import { type ConfigChange, type Runtime, startRuntime } from '../local/runtime.ts';
 import type { Person, PersonInput } from '../sandbox/people.ts';
 import { type Sandbox, startSandbox } from '../sandbox/sandbox.ts';
 
@@ -13,12 +13,15 @@ export interface Stage {
 }
 
 /** Starts both before the file's tests and ends them afterwards. */
-export function openStage(vars: Record<string, string> = {}): Stage {
+export function openStage(
+  vars: Record<string, string> = {},
+  change?: (own: ConfigChange) => ConfigChange,
+): Stage {
   let sandbox: Sandbox | undefined;
   let runtime: Runtime | undefined;
   beforeAll(async () => {
     sandbox = await startSandbox();
-    runtime = await startRuntime(sandbox, vars);
+    runtime = await startRuntime(sandbox, vars, change);
   });
   afterAll(async () => {
     await runtime?.close();

@@ -1,6 +1,6 @@
 import { createServer } from 'node:http';
 import { text } from 'node:stream/consumers';
-import { createTestHarness, type WorkerHandle } from 'wrangler';
+import { createTestHarness, unstable_readConfig, type Unstable_RawConfig, type WorkerHandle } from 'wrangler';
 import type { Sandbox } from '../sandbox/sandbox.ts';
 import { generateSecrets, LOCAL_BASE_URL, LOCAL_REDIRECT_URI } from './settings.ts';
 
@@ -73,23 +73,48 @@ const CALLER = {
   services: [{ binding: 'CALENDAR', service: 'huddle-calendar-sync', entrypoint: 'CalendarService' }],
 };
 
-/** Starts the worker against a sandbox; `vars` override its variables. */
-export async function startRuntime(sandbox: Sandbox, vars: Record<string, string> = {}): Promise<Runtime> {
+/** What of the worker's configuration a test may have otherwise. */
+export type ConfigChange = Pick<Unstable_RawConfig, 'main' | 'queues'>;
+
+/** The worker's configuration with all its bindings, as wrangler.toml has it but for `change`. */
+function readOwnConfig(change: (own: ConfigChange) => ConfigChange) {
+  const own = unstable_readConfig({ config: `${root}wrangler.toml` });
+  const { name, compatibility_date, compatibility_flags, main, queues } = own;
+  const { d1_databases, kv_namespaces, durable_objects, migrations, analytics_engine_datasets } = own;
+  return {
+    name,
+    compatibility_date,
+    compatibility_flags,
+    d1_databases,
+    kv_namespaces,
+    durable_objects,
+    migrations,
+    analytics_engine_datasets,
+    assets: { directory: `${root}src/web` },
+    ...change({ queues, ...(main !== undefined && { main }) }),
+  };
+}
+
+/** Starts the worker against a sandbox; `vars` override its variables, `change` its configuration. */
+export async function startRuntime(
+  sandbox: Sandbox,
+  vars: Record<string, string> = {},
+  change?: (own: ConfigChange) => ConfigChange,
+): Promise<Runtime> {
   const secrets = { ...generateSecrets(), ...sandbox.secrets };
+  const ownVars = {
+    ...sandbox.vars,
+    PUBLIC_BASE_URL: LOCAL_BASE_URL,
+    ALLOWED_REDIRECT_URIS: LOCAL_REDIRECT_URI,
+    ...vars,
+  };
   const collector = await collectNotices();
   const server = createTestHarness({
     root,
     workers: [
-      {
-        configPath: `${root}wrangler.toml`,
-        vars: {
-          ...sandbox.vars,
-          PUBLIC_BASE_URL: LOCAL_BASE_URL,
-          ALLOWED_REDIRECT_URIS: LOCAL_REDIRECT_URI,
-          ...vars,
-        },
-        secrets,
-      },
+      change === undefined
+        ? { configPath: `${root}wrangler.toml`, vars: ownVars, secrets }
+        : { config: { ...readOwnConfig(change), vars: { ...ownVars, ...secrets } } },
       { config: collector.workerConfig },
       { config: CALLER },
     ],
