@@ -3,7 +3,7 @@ import { defineConfig } from 'vitest/config';
 import { TEST_VARIABLES } from './variables.ts';
 
 const root = new URL('..', import.meta.url).pathname;
-const inNode = ['test/sandbox/**/*.test.ts', 'test/flows/**/*.test.ts'];
+const inNode = ['test/sandbox/**/*.test.ts', 'test/flows/**/*.test.ts', 'test/cost/**/*.test.ts'];
 
 export default defineConfig({
   root,
@@ -36,6 +36,7 @@ export default defineConfig({
           hookTimeout: 60_000,
         },
       },
+      { root, test: { name: 'cost', include: ['test/cost/**/*.test.ts'], hookTimeout: 180_000 } },
     ],
   },
 });

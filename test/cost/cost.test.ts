@@ -1,0 +1,86 @@
+import { beforeAll, describe, expect, it } from 'vitest';
+import { type Measurement, measureCosts, PROVIDERS } from './measure.ts';
+import { formatMarkdown, readShownCosts } from './readme.ts';
+import { describeCosts } from './report.ts';
+
+let measured: Measurement[];
+
+beforeAll(async () => {
+  measured = await measureCosts();
+});
+
+function costOf(type: Measurement['type'], provider: Measurement['provider'], state: Measurement['state']) {
+  const found = measured.find((one) => one.type === type && one.provider === provider && one.state === state);
+  if (found === undefined) throw new Error(`${type} was not measured`);
+  return found;
+}
+
+/** Tasks that leave nothing behind in the connector's object but themselves. */
+const PLAIN = ['check-availability', 'create-event', 'update-event', 'cancel-event'] as const;
+const HOLDING = ['place-hold', 'cancel-hold', 'confirm-hold'] as const;
+
+describe.each(PROVIDERS)('for a warm connector of %s', (provider) => {
+  it('an event is created with one call of the provider', () => {
+    const { providerCalls, tokenCalls } = costOf('create-event', provider, 'warm');
+    expect({ providerCalls, tokenCalls }).toEqual({ providerCalls: 1, tokenCalls: 0 });
+  });
+
+  it.each([...PLAIN, ...HOLDING])('%s touches neither the database nor KV', (type) => {
+    const { d1RowsRead, d1RowsWritten, kvReads, kvWrites } = costOf(type, provider, 'warm');
+    expect({ d1RowsRead, d1RowsWritten, kvReads, kvWrites }).toEqual({
+      d1RowsRead: 0,
+      d1RowsWritten: 0,
+      kvReads: 0,
+      kvWrites: 0,
+    });
+  });
+
+  it.each([...PLAIN, ...HOLDING])(
+    '%s costs one call of its object, and no other object is called',
+    (type) => {
+      const { doCalls, otherDoCalls } = costOf(type, provider, 'warm');
+      expect({ doCalls, otherDoCalls }).toEqual({ doCalls: 1, otherDoCalls: 0 });
+    },
+  );
+
+  it('ten tasks in one batch cost one call of the object', () => {
+    expect(costOf('create-event', provider, 'stream').doCalls).toBe(0.1);
+  });
+
+  it.each(PLAIN)(
+    '%s writes four rows at most, its notice and both settings of the alarm included',
+    (type) => {
+      expect(costOf(type, provider, 'warm').rowsWritten).toBeLessThanOrEqual(4);
+    },
+  );
+
+  it('one of ten in a batch writes its own two rows, and shares the alarm', () => {
+    const { rows } = costOf('create-event', provider, 'stream');
+    expect(rows).toEqual({ 'INSERT task': 1, 'UPDATE task': 1, setAlarm: 0.2 });
+  });
+
+  it('a refreshed token is written to KV once, and nothing is read there', () => {
+    const { kvReads, kvWrites } = costOf('refresh-token', provider, 'warm');
+    expect({ kvReads, kvWrites }).toEqual({ kvReads: 0, kvWrites: 1 });
+  });
+
+  it('every task is one message in and one out, and is forgotten a day later for one row', () => {
+    for (const { messages, rowsLater } of measured.filter((one) => one.provider === provider)) {
+      expect({ messages, rowsLater }).toEqual({ messages: 2, rowsLater: 1 });
+    }
+  });
+});
+
+describe.each(PROVIDERS)('for a cold connector of %s', (provider) => {
+  it.each([...PLAIN, ...HOLDING])('%s reads one row of the database and notes that it is in use', (type) => {
+    const [cold, warm] = [costOf(type, provider, 'cold'), costOf(type, provider, 'warm')];
+    expect(cold.d1RowsRead).toBe(1);
+    expect(cold.rowsWritten - warm.rowsWritten).toBe(1);
+    expect(cold.providerCalls).toBe(warm.providerCalls);
+  });
+});
+
+it('the README shows what `npm run cost` prints', async () => {
+  const advice = 'the costs have changed: look at them, then `npm run cost -- --write`';
+  expect(await readShownCosts(), advice).toBe(await formatMarkdown(describeCosts(measured)));
+});
