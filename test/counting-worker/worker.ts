@@ -3,7 +3,7 @@ import type { CalendarTask } from '../../src/domain/task.ts';
 import { type AlarmSlot, countEnv, countStorage, isQuiet } from './counting.ts';
 import { type Counts, noCounts } from './counts.ts';
 
-export { CalendarService, HoldGroupDO } from '../../src/index.ts';
+export { CalendarService, HoldGroupDO, ProviderAppDO } from '../../src/index.ts';
 
 /** The counts of each connector. The Worker and its objects share one isolate of the local runtime. */
 const book = new Map<string, Counts>();
@@ -97,9 +97,10 @@ async function control(what: string, { connectorId, task }: Ask, env: CountingEn
 
 /** The worker, its operations counted, with levers under `/counting/`. */
 export default {
-  async fetch(request, env) {
+  async fetch(request, env, context) {
     const { pathname } = new URL(request.url);
-    if (!pathname.startsWith('/counting/')) return await worker.fetch(request, countEnv(env, namedIn));
+    if (!pathname.startsWith('/counting/'))
+      return await worker.fetch(request, countEnv(env, namedIn), context);
     const ask: Ask = await request.json();
     return Response.json(await control(pathname.slice('/counting/'.length), ask, env));
   },
