@@ -24,9 +24,15 @@ export default defineConfig({
         ],
         root,
         // One worker for all files, which starts in a tenth of the time: every test uses ids of its own.
-        test: { name: 'unit', isolate: false, include: ['test/**/*.test.ts'], exclude: inNode },
+        test: {
+          name: 'unit',
+          isolate: false,
+          include: ['test/**/*.test.ts'],
+          exclude: inNode,
+          testTimeout: 20_000,
+        },
       },
-      { root, test: { name: 'sandbox', include: ['test/sandbox/**/*.test.ts'] } },
+      { root, test: { name: 'sandbox', include: ['test/sandbox/**/*.test.ts'], testTimeout: 20_000 } },
       {
         root,
         test: {
