@@ -1,15 +1,33 @@
+import pRetry from 'p-retry';
 import { fail, type Failure, ok, type Outcome } from '../domain/failure.ts';
-import type { Send } from '../providers/http.ts';
+import { type OutgoingRequest, readRetryAfter, type Reply, type Send } from '../providers/http.ts';
 import type { Access } from '../providers/provider.ts';
 import type { Gate, Lane } from './gate.ts';
+import type { Permits } from './permits.ts';
+import type { RetryBudget } from './retry-budget.ts';
+import type { Tallies } from './tallies.ts';
 import type { Held, Tokens } from './tokens.ts';
+import { decide, type Verdict } from './verdict.ts';
+
+/** A call that only reads is tried again so often within the operation it is part of. */
+const MOST_REPEATS = 1;
+/** And only when the wait before it is no longer than this: a longer one is for the ledger. */
+const LONGEST_WAIT_MS = 1_500;
+
+/** A reply of such a status is a throttle, whatever its body says. */
+const REFUSALS: ReadonlySet<number> = new Set([429, 509]);
 
 /** What the way to the provider is made of. `send` is ungated. */
 export interface AccountOptions {
   tokens: Tokens;
   gate: Gate;
+  permits: Pick<Permits, 'note'>;
+  tallies: Pick<Tallies, 'noteCall' | 'noteWait' | 'noteThrottle'>;
+  budget: RetryBudget;
   send: Send;
   now: () => number;
+  random: () => number;
+  sleep: (ms: number) => Promise<void>;
   /** Why nothing may be asked of the account now, if so. */
   obstacle: () => Failure | undefined;
 }
@@ -34,7 +52,7 @@ export class Account {
     const held = await this.#options.tokens.current();
     if (!held.ok) return held;
     const first = await this.#run(lane, held.value, operate);
-    if (first.ok || !['token-rejected', 'consent-missing'].includes(first.failure.kind)) return first;
+    if (first.ok || this.#decide(first.failure, 1).act !== 'refresh') return first;
     const claims = first.failure.kind === 'token-rejected' ? first.failure.claims : undefined;
     // A grant that has come meanwhile (a reconnect) is taken as it is: the failure was of the old one.
     const refreshed = await this.#options.tokens.refresh(held.value, claims);
@@ -58,7 +76,7 @@ export class Account {
     { grant }: Held,
     operate: (access: Access) => Promise<Outcome<T>>,
   ): Promise<Outcome<T>> {
-    const { gate, send, now, obstacle } = this.#options;
+    const { gate, tallies, now } = this.#options;
     const met = { success: false, throttle: false };
     const outcome = await operate({
       accessToken: grant.accessToken,
@@ -66,20 +84,105 @@ export class Account {
       now,
       holdBack(throttle) {
         met.throttle = true;
+        tallies.noteThrottle(throttle.scope ?? 'user');
         gate.holdBack(throttle);
       },
-      send: (request) =>
-        gate.pass(lane, request.weight ?? 1, async () => {
-          // The grant may have died, or been given up, while this call waited or its operation went on.
-          const blocked = obstacle();
-          if (blocked !== undefined) return fail(blocked);
-          const sent = await send(request);
-          if (sent.ok && sent.value.status < 300) met.success = true;
-          return sent;
-        }),
+      send: async (request) => {
+        const sent = await this.#send(lane, request);
+        if (sent.ok && sent.value.status < 300) met.success = true;
+        return sent;
+      },
     });
     // Not at each reply: one that succeeds may carry a throttle inside, and would reset the back-off it adds to.
     if (met.success && !met.throttle) gate.relax();
     return outcome;
+  }
+
+  #decide(failure: Failure, attempts: number): Verdict {
+    const { now, random } = this.#options;
+    return decide(failure, {
+      attempts,
+      deadlineMs: Infinity,
+      nowMs: now(),
+      random,
+      isRefreshed: false,
+      isWithinBudget: true,
+    });
+  }
+
+  /** One call through the gate; one that only reads is tried again at once where the provider faltered. */
+  async #send(lane: Lane, request: OutgoingRequest): Promise<Outcome<Reply>> {
+    const { sleep, budget, now } = this.#options;
+    const call = async () => {
+      const sent = await this.#pass(lane, request);
+      if (request.method === 'GET' && hasFaltered(sent)) throw new Faltered(sent);
+      return sent;
+    };
+    try {
+      return await pRetry(call, {
+        retries: MOST_REPEATS,
+        // The wait is ours, by the clock that is a parameter.
+        minTimeout: 0,
+        maxTimeout: 0,
+        shouldRetry: async ({ error, attemptNumber }) => {
+          if (!(error instanceof Faltered)) return false;
+          const verdict = this.#decide(error.failure, attemptNumber);
+          if (verdict.act !== 'retry') return false;
+          const waitMs = verdict.atMs - now();
+          if (waitMs > LONGEST_WAIT_MS || !budget.spend()) return false;
+          await sleep(waitMs);
+          return true;
+        },
+      });
+    } catch (thrown) {
+      if (thrown instanceof Faltered) return thrown.sent;
+      throw thrown;
+    }
+  }
+
+  async #pass(lane: Lane, request: OutgoingRequest): Promise<Outcome<Reply>> {
+    const { gate, permits, tallies, budget, send, obstacle, now } = this.#options;
+    const cameAtMs = now();
+    const load = { weight: request.weight ?? 1, calls: request.calls ?? 1 };
+    return await gate.pass(lane, load, async () => {
+      // The grant may have died, or been given up, while this call waited or its operation went on.
+      const blocked = obstacle();
+      if (blocked !== undefined) return fail(blocked);
+      const leftAtMs = now();
+      tallies.noteWait(lane, leftAtMs - cameAtMs);
+      const sent = await send(request);
+      tallies.noteCall(sent.ok ? sent.value.status : undefined, now() - leftAtMs);
+      // Before this call's place is given on: the operation, which says exactly what was meant, reads the reply
+      // only when the next call has left.
+      if (sent.ok && REFUSALS.has(sent.value.status)) gate.holdBack(readWait(sent.value));
+      const isUp = !hasFaltered(sent);
+      permits.note(isUp);
+      if (isUp) budget.earn();
+      return sent;
+    });
+  }
+}
+
+/** The wait that a reply asks for. */
+function readWait({ headers, receivedAtMs }: Reply): { retryAtMs?: number } {
+  const retryAtMs = readRetryAfter(headers, receivedAtMs);
+  return retryAtMs === undefined ? {} : { retryAtMs };
+}
+
+/** A call that came to nothing through the provider's own fault. */
+function hasFaltered(sent: Outcome<Reply>): boolean {
+  return sent.ok ? sent.value.status >= 500 : sent.failure.kind === 'unavailable';
+}
+
+/** Carries what a call came to through a library that only knows exceptions. */
+class Faltered extends Error {
+  readonly sent: Outcome<Reply>;
+  readonly failure: Failure;
+  constructor(sent: Outcome<Reply>) {
+    super('the provider faltered');
+    this.sent = sent;
+    this.failure = sent.ok
+      ? { kind: 'unavailable', ambiguous: false, ...readWait(sent.value) }
+      : sent.failure;
   }
 }

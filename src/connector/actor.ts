@@ -1,6 +1,7 @@
 import type { Config } from '../config.ts';
 import type { AvailabilityAnswer, AvailabilityQuestion } from '../domain/availability.ts';
 import { describeFailure, fail, ok, type Outcome } from '../domain/failure.ts';
+import type { Lease, LeaseRequest } from '../domain/lease.ts';
 import type { MeetingTimesAnswer, MeetingTimesQuestion } from '../domain/meeting-times.ts';
 import type { Notice } from '../domain/notice.ts';
 import type { CalendarTask, TaskReport } from '../domain/task.ts';
@@ -10,6 +11,7 @@ import type { Provider } from '../providers/provider.ts';
 import { Account } from './account.ts';
 import { Agenda, type Duty } from './agenda.ts';
 import { Availability } from './availability.ts';
+import { CallWindow } from './call-window.ts';
 import { Connection, type ConnectRequest, type ConnectResult, type SignInHints } from './connection.ts';
 import { Drain } from './drain.ts';
 import { Erasure } from './erasure.ts';
@@ -20,9 +22,13 @@ import { inTime } from './in-time.ts';
 import { type Acceptance, Ledger, type LedgerTask, type TaskEnd } from './ledger.ts';
 import { MeetingTimes } from './meeting-times.ts';
 import { Notices } from './notices.ts';
+import { OpenCalls } from './open-calls.ts';
+import { Permits } from './permits.ts';
 import { Publication, type Showcase } from './publication.ts';
+import { RetryBudget } from './retry-budget.ts';
 import { Sequence } from './sequence.ts';
 import type { Alarm, Store } from './store.ts';
+import { Tallies } from './tallies.ts';
 import { TaskRuns } from './task-runs.ts';
 import { type HeldGrant, Tokens } from './tokens.ts';
 import { backOffMs } from './verdict.ts';
@@ -34,6 +40,10 @@ const IN_USE_MS = 60 * MINUTE_MS;
 const USE_GRAIN_MS = 10 * MINUTE_MS;
 /** A token is refreshed ahead of time by this much, or by a tenth of its life. */
 const LONGEST_LEAD_MS = 5 * MINUTE_MS;
+/** How long a call may go on at the provider, as a multiple of its time-out here: the reply may be on its way. */
+const CALL_LIFE = 7 / 6;
+/** For how much of its time-out one row remembers open calls. */
+const CALL_GRAIN = 1 / 3;
 
 /** Everything an actor touches outside itself. */
 export interface ActorParts {
@@ -48,6 +58,8 @@ export interface ActorParts {
   random: () => number;
   sleep: (ms: number) => Promise<void>;
   sendNotices: (notices: Notice[]) => Promise<void>;
+  /** Asks for a share in what the app as a whole may do; throws when nobody answers. */
+  askApp: (request: LeaseRequest) => Promise<Lease>;
   record: RecordEvent;
   /** Deletes the actor's storage and its alarm. */
   wipe: () => Promise<void>;
@@ -84,11 +96,19 @@ export class Actor {
 
   constructor(parts: ActorParts) {
     this.#parts = parts;
-    const { identity, config, provider, store, alarm, showcase, now, random, record } = parts;
+    const { identity, config, provider, store, alarm, showcase, now, random, sleep } = parts;
     const { connectorId } = identity;
     const { keyring, limits } = config;
+    const tallies = new Tallies();
+    const record: RecordEvent = (event) => {
+      parts.record(event);
+      tallies.note(event);
+      // Not for an error: it may be that nobody takes the report.
+      if (event.event !== 'error' && !tallies.isEmpty) permits.touch();
+    };
     const onError = (where: string, thrown: unknown) =>
       record({ event: 'error', where: `${where} of ${connectorId}`, detail: describeThrown(thrown) });
+    const permits = new Permits({ connectorId, ask: parts.askApp, tallies, now, random, sleep, onError });
     const send = createSend({
       fetch: parts.fetch,
       now,
@@ -103,7 +123,13 @@ export class Actor {
     const ledger = this.#ledger;
     this.#notices = new Notices({ ...shared, agenda, ledger, onError, send: parts.sendNotices });
     const notices = this.#notices;
-    this.#publication = new Publication({ ...shared, agenda, onError, tokens: () => this.#tokens });
+    this.#publication = new Publication({
+      ...shared,
+      agenda,
+      onError,
+      tokens: () => this.#tokens,
+      rearm: () => this.#rearm(),
+    });
     const publication = this.#publication;
     this.#tokens = new Tokens({
       ...shared,
@@ -113,26 +139,49 @@ export class Actor {
       onResealed: () => this.#publish(),
     });
     const tokens = this.#tokens;
+    const obstacle = () => this.#connection.obstacle();
+    const budget = new RetryBudget();
+    const callLifeMs = limits.providerTimeoutMs * CALL_LIFE;
+    const grainMs = limits.providerTimeoutMs * CALL_GRAIN;
     const gate = new Gate({
       store,
       maxConcurrent: limits.maxConcurrent[identity.provider],
+      openCalls: new OpenCalls({
+        store,
+        callLifeMs,
+        grainMs,
+        freshTasks: () => ledger.freshSince(now() - callLifeMs - grainMs),
+        covered: () => this.#drain.firstRunsSince(now() - grainMs),
+        now,
+      }),
+      window: new CallWindow({ store, limit: limits.user[identity.provider], now }),
+      permits,
       now,
       random,
-      sleep: parts.sleep,
+      sleep,
     });
-    const obstacle = () => this.#connection.obstacle();
-    this.#account = new Account({ tokens, gate, send, now, obstacle });
+    this.#account = new Account({
+      tokens,
+      gate,
+      permits,
+      tallies,
+      budget,
+      send,
+      now,
+      random,
+      sleep,
+      obstacle,
+    });
     this.#connection = new Connection({ ...shared, agenda, ledger, tokens, publication, notices, provider });
     this.#holds = new Holds({
       ...shared,
-      agenda,
       notices,
       account: this.#account,
       provider,
       onError,
       obstacle,
       onFailure: (failure) => this.#connection.notice(failure),
-      openBefore: (taskId) => ledger.openBefore(taskId),
+      openBefore: (taskId, types) => ledger.openBefore(taskId, types),
       rearm: () => this.#rearm(),
     });
     this.#availability = new Availability({
@@ -165,6 +214,7 @@ export class Actor {
       ...shared,
       ledger,
       notices,
+      budget,
       run: (task, how) => runs.run(task, how),
       // A dead grant does not keep anybody from disconnecting; it needs no call on the account.
       obstacle: ({ type }) => (type === 'disconnect' ? undefined : obstacle()),
@@ -326,6 +376,7 @@ export class Actor {
       this.#agenda.alarmWentOff();
       this.#ledger.purge(now());
       this.#drain.start();
+      if ((this.#holds.nextAt() ?? Infinity) <= now()) this.#holds.sweep();
       const due = this.#agenda.due(now());
       await Promise.all(due.filter((duty) => duty !== 'erase').map((duty) => this.#perform(duty)));
       // Last and alone: nothing can be written after it.
@@ -348,9 +399,6 @@ export class Actor {
         return;
       case 'send-notices':
         return await this.#notices.flush();
-      case 'holds':
-        this.#holds.sweep();
-        return;
     }
   }
 
@@ -419,6 +467,8 @@ export class Actor {
   }
 
   async #arm(restMs = 0): Promise<void> {
-    if (!this.#wiped) await this.#agenda.arm(this.#parts.now() + restMs, this.#drain.nextAt());
+    if (this.#wiped) return;
+    const earliest = Math.min(this.#drain.nextAt() ?? Infinity, this.#holds.nextAt() ?? Infinity);
+    await this.#agenda.arm(this.#parts.now() + restMs, earliest);
   }
 }

@@ -7,6 +7,7 @@ import { type Failure, fail, ok, type Outcome } from '../domain/failure.ts';
 import type { MeetingTimesAnswer, MeetingTimesQuestion } from '../domain/meeting-times.ts';
 import type { CalendarTask, TaskReport } from '../domain/task.ts';
 import { createRecorder } from '../metrics.ts';
+import { providerAppOf } from '../provider-app/stub.ts';
 import { createProvider } from '../providers/index.ts';
 import type { SignInReply } from '../providers/provider.ts';
 import { Actor, type Performance, type Submission } from './actor.ts';
@@ -15,12 +16,14 @@ import { IDENTITY, type Identity, readFact } from './facts.ts';
 import { inTime } from './in-time.ts';
 import type { Showcase } from './publication.ts';
 import { hasSchema, migrate } from './schema.ts';
-import type { Store } from './store.ts';
+import { createStore, type Store } from './store.ts';
 
 const NOT_CONNECTED: Failure = { kind: 'grant-revoked', detail: 'no account is connected' };
 
 /** The longest a database or a queue may keep an actor waiting. */
 const PATIENCE_MS = 15_000;
+/** The longest a call waits for the object that all connectors of an app share, before it goes without. */
+const LEASE_PATIENCE_MS = 2_000;
 
 /** A sign-in's return as it crosses RPC: the callback's query is text. */
 export interface SignInCall extends Omit<SignInReply, 'callback'> {
@@ -39,10 +42,10 @@ export class ConnectorDO extends DurableObject {
 
   constructor(state: DurableObjectState, env: Env) {
     super(state, env);
-    this.#store = {
+    this.#store = createStore({
       query: (statement, ...values) => state.storage.sql.exec(statement, ...values).toArray(),
       transaction: (body) => state.storage.transactionSync(body),
-    };
+    });
   }
 
   /** Takes tasks on; the answers are in the order of the tasks. */
@@ -175,6 +178,11 @@ export class ConnectorDO extends DurableObject {
       sendNotices: async (notices) => {
         await answerOf(this.env.Q_NOTIFY.sendBatch(notices.map((body) => ({ body }))));
       },
+      askApp: (request) =>
+        answerOf(
+          providerAppOf(this.env, identity, config.limits.appShards).lease(request),
+          LEASE_PATIENCE_MS,
+        ),
       record: createRecorder(this.env.METRICS, identity.provider),
       wipe: async () => {
         await storage.deleteAlarm();
@@ -200,10 +208,10 @@ export class ConnectorDO extends DurableObject {
   }
 }
 
-/** What a database or a queue answers; a throw when it keeps the actor waiting for too long. */
-function answerOf<T>(outcome: Promise<T>): Promise<T> {
-  return inTime(outcome, PATIENCE_MS, () => {
-    throw new Error(`no answer within ${PATIENCE_MS} ms`);
+/** What a database, a queue or another object answers; a throw when it keeps the actor waiting for too long. */
+function answerOf<T>(outcome: Promise<T>, patienceMs = PATIENCE_MS): Promise<T> {
+  return inTime(outcome, patienceMs, () => {
+    throw new Error(`no answer within ${patienceMs} ms`);
   });
 }
 

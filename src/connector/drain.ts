@@ -1,9 +1,10 @@
 import { describeFailure, type Failure, type Outcome, type TaskError } from '../domain/failure.ts';
-import type { TaskType } from '../domain/task.ts';
+import { type TaskType, WRITING_TASKS } from '../domain/task.ts';
 import { describeThrown, type RecordEvent, type TaskOutcome } from '../metrics.ts';
 import type { Ledger, LedgerTask, TaskEnd } from './ledger.ts';
 import type { Notices } from './notices.ts';
-import { backOffMs, decide } from './verdict.ts';
+import type { RetryBudget } from './retry-budget.ts';
+import { backOffMs, decide, isGuess, retry } from './verdict.ts';
 
 /** Tasks under way at once; the gate limits their calls further. */
 const MOST_RUNNING = 8;
@@ -36,6 +37,7 @@ export interface DrainOptions {
   connectorId: string;
   now: () => number;
   random: () => number;
+  budget: RetryBudget;
   record: RecordEvent;
   /** Carries a task out once. */
   run: (task: LedgerTask, how: RunMode) => Promise<Outcome<object>>;
@@ -58,8 +60,12 @@ export interface DrainOptions {
 export class Drain {
   readonly #options: DrainOptions;
   readonly #running = new Set<string>();
+  /** Of those, the ones in their first run, with when they were accepted. */
+  readonly #firstRuns = new Map<string, number>();
   /** Accepted in this life of the actor and not run yet: these alone are sure to have left no trace. */
   readonly #fresh = new Set<string>();
+  /** Put off until then, epoch milliseconds, since a limit leaves no room: in memory only. */
+  readonly #held = new Map<string, number>();
   readonly #waiting = new Map<string, ((end: TaskEnd) => void)[]>();
   /** How tasks have ended whose notice is on its way: the ledger does not have it yet. */
   readonly #ending = new Map<string, TaskEnd>();
@@ -69,6 +75,11 @@ export class Drain {
 
   constructor(options: DrainOptions) {
     this.#options = options;
+  }
+
+  /** How many tasks are in their first run that were accepted since then: the ledger tells a next life of them. */
+  firstRunsSince(sinceMs: number): number {
+    return [...this.#firstRuns.values()].filter((acceptedAtMs) => acceptedAtMs >= sinceMs).length;
   }
 
   /** The ids of the tasks under way. */
@@ -81,9 +92,11 @@ export class Drain {
     const { ledger, now } = this.#options;
     // While there is no room a due task waits for one that ends, not for the clock.
     const hasRoom = this.#running.size < MOST_RUNNING;
+    const known = this.#known();
     const times = [
-      hasRoom ? ledger.nextDueAt(this.#running, 'read') : undefined,
-      hasRoom && this.#writing === undefined ? ledger.nextDueAt(this.#running, 'write') : undefined,
+      hasRoom ? ledger.nextDueAt(known, 'read') : undefined,
+      hasRoom && this.#writing === undefined ? ledger.nextDueAt(known, 'write') : undefined,
+      ...(hasRoom ? this.#held.values() : []),
       this.#running.size > 0 ? now() + WATCH_MS : undefined,
     ];
     const earliest = Math.min(...times.map((time) => time ?? Infinity));
@@ -135,13 +148,32 @@ export class Drain {
     const { ledger, now } = this.#options;
     const room = MOST_RUNNING - this.#running.size;
     if (room <= 0) return;
-    const writes = this.#writing === undefined ? ledger.due(now(), this.#running, 'write', 1) : [];
-    const reads = ledger.due(now(), this.#running, 'read', room - writes.length);
+    for (const [id, untilMs] of this.#held) if (untilMs <= now()) this.#held.delete(id);
+    const known = this.#known();
+    const writes = this.#writing === undefined ? ledger.due(now(), known, 'write', 1) : [];
+    const reads = ledger.due(now(), known, 'read', room - writes.length);
     for (const { id } of writes) this.#writing = id;
     for (const task of [...writes, ...reads]) {
       this.#running.add(task.id);
+      if (task.attempts === 0) this.#firstRuns.set(task.id, task.acceptedAtMs);
       void this.#carryOut(task);
     }
+  }
+
+  /**
+   * A limit leaves no room until then: whatever else were started would use up what the one before needs to
+   * come to its end. Not worth a row: a next life finds out as cheaply. A disconnect needs no room.
+   */
+  #holdAll(untilMs: number): void {
+    for (const { id, type, deadlineMs } of this.#options.ledger.open()) {
+      if (type === 'disconnect' || this.#running.has(id)) continue;
+      this.#held.set(id, Math.min(untilMs, deadlineMs));
+    }
+  }
+
+  /** The tasks that the ledger has as due and that are not to be started. */
+  #known(): Set<string> {
+    return new Set([...this.#running, ...this.#held.keys()]);
   }
 
   /** Never rejects: a bug in a task must not stop the others. */
@@ -156,10 +188,14 @@ export class Drain {
         detail: describeThrown(thrown),
       });
       const attempts = task.attempts + 1;
+      if (this.#closed) return;
       // A bug may be of the moment: tried again, ever more rarely, until the deadline.
-      if (!this.#closed) ledger.postpone(task.id, attempts, now() + MINUTE_MS + backOffMs(attempts, random));
+      if (now() < task.deadlineMs)
+        ledger.postpone(task.id, attempts, now() + MINUTE_MS + backOffMs(attempts, random));
+      else if (ledger.isOpen(task.id)) await this.#end(task, overdue(), now());
     } finally {
       this.#running.delete(task.id);
+      this.#firstRuns.delete(task.id);
       this.#ending.delete(task.id);
       if (this.#writing === task.id) this.#writing = undefined;
       this.start();
@@ -168,25 +204,23 @@ export class Drain {
   }
 
   async #attempt(task: LedgerTask): Promise<void> {
-    const { ledger, now, random, run, obstacle, onFailure } = this.#options;
+    const { ledger, now, run, obstacle, onFailure } = this.#options;
     const startedAtMs = now();
     const blocked = obstacle(task);
-    const attempts = task.attempts + 1;
-    if (startedAtMs >= task.deadlineMs) {
-      const { code, message } = describeFailure(blocked ?? { kind: 'unavailable', ambiguous: false });
-      const why = blocked === undefined ? '' : ` ${message}`;
-      const error = { code, message: `The deadline has passed.${why}`, retryable: false };
-      await this.#end(task, { state: 'failed', error }, startedAtMs);
+    const isRepeat = !this.#fresh.has(task.id);
+    const isOverdue = startedAtMs >= task.deadlineMs;
+    // What an earlier run has written, and told perhaps, is not to be called failed: one more run finds it.
+    const isLastLook = isOverdue && isRepeat && WRITING_TASKS.includes(task.type) && blocked === undefined;
+    if (isOverdue && !isLastLook) {
+      await this.#end(task, overdue(blocked), startedAtMs);
       return;
     }
     if (blocked !== undefined) {
       ledger.park(task.id, task.attempts);
       return;
     }
-    const outcome = await run(task, {
-      isRepeat: !this.#fresh.delete(task.id),
-      isAwaited: this.#waiting.has(task.id),
-    });
+    this.#fresh.delete(task.id);
+    const outcome = await run(task, { isRepeat, isAwaited: this.#waiting.has(task.id) });
     // Ended meanwhile by a disconnect or a reconnect: whoever waited has been told.
     if (this.#closed || !ledger.isOpen(task.id)) return;
     if (outcome.ok && JSON.stringify(outcome.value).length > LONGEST_RESULT) {
@@ -198,30 +232,64 @@ export class Drain {
       return;
     }
     onFailure(outcome.failure);
-    const verdict = decide(outcome.failure, { attempts, deadlineMs: task.deadlineMs, nowMs: now(), random });
+    await this.#judge(task, outcome.failure, startedAtMs);
+  }
+
+  /** What the failure of a run leads to. */
+  async #judge(task: LedgerTask, failure: Failure, startedAtMs: number): Promise<void> {
+    const { ledger, now, random, budget, obstacle } = this.#options;
+    const attempts = task.attempts + 1;
+    const giveUp = () => this.#end(task, { state: 'failed', error: describeFailure(failure) }, startedAtMs);
+    const isOverdue = startedAtMs >= task.deadlineMs;
+    const isRetried = describeFailure(failure).retryable;
+    const standing = {
+      attempts,
+      deadlineMs: task.deadlineMs,
+      nowMs: now(),
+      random,
+      // The run has refreshed the token already, where that was called for.
+      isRefreshed: true,
+      isWithinBudget: !isGuess(failure) || budget.spend(),
+    };
+    const verdict = decide(failure, standing);
+    // That was its last look: nothing is waited for any more.
+    if (isOverdue && (isRetried || verdict.act !== 'give-up'))
+      return await this.#end(task, overdue(isRetried ? undefined : failure), startedAtMs);
     switch (verdict.act) {
       case 'retry':
+        if ('unsent' in failure) {
+          this.#running.delete(task.id);
+          this.#holdAll(verdict.atMs);
+          return;
+        }
         ledger.postpone(task.id, attempts, verdict.atMs);
         this.#note(task, 'retry', startedAtMs);
         return;
+      case 'refresh':
+      case 'resync': {
+        // Both are for those who read and sign in; to the task they are a failure like any other that passes.
+        const later = retry(undefined, standing);
+        if (later.act !== 'retry') return await giveUp();
+        ledger.postpone(task.id, attempts, later.atMs);
+        this.#note(task, 'retry', startedAtMs);
+        return;
+      }
       case 'park':
         // Where nothing stands in the way of the connection, no reconnect would ever wake the task: the
         // permission that is missing is this task's own matter.
-        if (outcome.failure.kind === 'consent-missing' && obstacle(task) === undefined) {
-          await this.#end(task, { state: 'failed', error: describeFailure(outcome.failure) }, startedAtMs);
-          return;
-        }
+        if (failure.kind === 'consent-missing' && obstacle(task) === undefined) return await giveUp();
         ledger.park(task.id, attempts);
         this.#note(task, 'parked', startedAtMs);
         return;
       case 'give-up':
-        await this.#end(task, { state: 'failed', error: describeFailure(outcome.failure) }, startedAtMs);
+        return await giveUp();
     }
   }
 
   /**
    * Of a success the notice goes first and the ledger second, which saves a row: a crash in between runs
-   * the task again and tells again, both of which are harmless. A failure is recorded before anybody is
+   * the task again, past its deadline too, and tells again what it finds. (Where the account cannot be looked
+   * at by then, throttled or without a grant, that is a failure after a success.) A failure is recorded before anybody is
    * told: run again, what was refused could succeed.
    */
   async #end(task: LedgerTask, end: TaskEnd, startedAtMs: number): Promise<void> {
@@ -253,6 +321,14 @@ export class Drain {
       outcome,
       attempts: task.attempts + 1,
       ms: now() - startedAtMs,
+      ...(outcome !== 'retry' && outcome !== 'parked' && { sinceAcceptedMs: now() - task.acceptedAtMs }),
     });
   }
+}
+
+/** How a task ends that has not been done by its deadline; `why`: what has kept it. */
+function overdue(why?: Failure): TaskEnd {
+  const { code, message } = describeFailure(why ?? { kind: 'unavailable', ambiguous: false });
+  const reason = why === undefined ? '' : ` ${message}`;
+  return { state: 'failed', error: { code, message: `The deadline has passed.${reason}`, retryable: false } };
 }

@@ -47,6 +47,20 @@ const throttleSchema = z.object({ blockedUntilMs: z.number(), strikes: z.int() }
 /** No call leaves before this instant, epoch milliseconds; `strikes` throttles came in a row. */
 export const THROTTLE: Fact<z.infer<typeof throttleSchema>> = { name: 'throttle', schema: throttleSchema };
 
+const openCallsSchema = z.object({ count: z.int(), untilMs: z.number() });
+/** So many calls may be open at the provider until then, epoch milliseconds. */
+export const OPEN_CALLS: Fact<z.infer<typeof openCallsSchema>> = {
+  name: 'open-calls',
+  schema: openCallsSchema,
+};
+
+const callWindowSchema = z.array(z.object({ startMs: z.number(), calls: z.int() }));
+/** The calls of the last while, counted by the part of the window they began in (epoch milliseconds). */
+export const CALL_WINDOW: Fact<z.infer<typeof callWindowSchema>> = {
+  name: 'call-window',
+  schema: callWindowSchema,
+};
+
 const lastUseSchema = z.object({ atMs: z.number() });
 /** When the connector last did something for somebody, epoch milliseconds; coarse. */
 export const LAST_USE: Fact<z.infer<typeof lastUseSchema>> = { name: 'last-use', schema: lastUseSchema };

@@ -1,5 +1,8 @@
-import { fail, type Outcome } from '../domain/failure.ts';
+import { fail, ok, type Outcome } from '../domain/failure.ts';
+import type { CallWindow } from './call-window.ts';
 import { readFact, THROTTLE, writeFact } from './facts.ts';
+import type { OpenCalls } from './open-calls.ts';
+import type { Permits } from './permits.ts';
 import type { Store } from './store.ts';
 import { backOffMs } from './verdict.ts';
 
@@ -10,8 +13,14 @@ export type Lane = (typeof LANES)[number];
 /** A wait up to this long is sat out in memory; a longer one ends the call with `throttled`. */
 const LONGEST_WAIT_MS = 2_000;
 
-interface Waiting {
+/** What a call amounts to: how many of its parts run at once, and as how many calls it counts. */
+export interface Load {
   weight: number;
+  calls: number;
+}
+
+interface Waiting {
+  places: number;
   enter: () => void;
 }
 
@@ -20,6 +29,9 @@ export interface GateOptions {
   store: Store;
   /** Simultaneous provider calls of this connector. */
   maxConcurrent: number;
+  openCalls: Pick<OpenCalls, 'ghosts' | 'fewerAt' | 'remember'>;
+  window: Pick<CallWindow, 'roomAt' | 'note'>;
+  permits: Pick<Permits, 'spend' | 'obtain'>;
   now: () => number;
   random: () => number;
   sleep: (ms: number) => Promise<void>;
@@ -27,8 +39,9 @@ export interface GateOptions {
 
 /**
  * Every provider call of a connector passes here. It holds the number of simultaneous calls (a batch
- * weighs as many as run in it at once), lets the urgent lanes in first, and holds everything back
- * until a throttle has passed. A throttle is remembered across evictions.
+ * weighs as many as run in it at once; those of a life that has crashed count), the calls in any stretch of
+ * time, and the share in what the app as a whole may do; lets the urgent lanes in first; and holds
+ * everything back until a throttle has passed. All of it is remembered across evictions and crashes.
  */
 export class Gate {
   readonly #options: GateOptions;
@@ -36,6 +49,7 @@ export class Gate {
   #open = 0;
   #blockedUntilMs: number;
   #strikes: number;
+  #backOffMs = 0;
 
   constructor(options: GateOptions) {
     this.#options = options;
@@ -45,25 +59,46 @@ export class Gate {
   }
 
   /**
-   * Runs `call` once a place is free and no throttle stands. Fails with `throttled`, without
-   * calling, when the throttle lasts longer than is worth sitting out.
+   * Runs `call` once a place is free and nothing holds it back. Fails without calling: with `throttled`
+   * when what holds it back lasts longer than is worth sitting out, or the app's quota is used up; with
+   * `unavailable` while the provider is known to be down.
    */
-  async pass<T>(lane: Lane, weight: number, call: () => Promise<Outcome<T>>): Promise<Outcome<T>> {
-    const places = Math.min(Math.max(1, weight), this.#options.maxConcurrent);
+  async pass<T>(lane: Lane, { weight, calls }: Load, call: () => Promise<Outcome<T>>): Promise<Outcome<T>> {
+    const { maxConcurrent, openCalls, window, permits, now } = this.#options;
+    const places = Math.min(Math.max(1, weight), maxConcurrent);
+    // Not in the queue: what waits for the calls of a former life must not keep lighter calls from passing.
+    const haunted = await this.#sitOut(() => openCalls.fewerAt(maxConcurrent - places));
+    if (!haunted.ok) return haunted;
     await this.#enter(lane, places);
     try {
-      // Looked at again after each sleep: a throttle may have been prolonged by a call that was under way.
-      for (;;) {
-        const waitMs = this.#blockedUntilMs - this.#options.now();
-        if (waitMs <= 0) break;
-        if (waitMs > LONGEST_WAIT_MS) {
-          return fail({ kind: 'throttled', scope: 'user', retryAtMs: this.#blockedUntilMs });
-        }
-        await this.#options.sleep(waitMs);
+      const clearAt = () => Math.max(this.#blockedUntilMs, window.roomAt(calls));
+      // Everything is looked at in one breath, and the call leaves in it: while it waits for one thing, another
+      // may change. A throttle comes, or a call that waited for the same room is faster.
+      while (clearAt() > now() || !permits.spend(calls)) {
+        // oxlint-disable-next-line no-await-in-loop
+        const cleared = await (clearAt() > now() ? this.#sitOut(clearAt) : permits.obtain(calls));
+        if (!cleared.ok) return cleared;
       }
+      window.note(calls);
+      openCalls.remember(this.#open);
       return await call();
     } finally {
       this.#leave(places);
+    }
+  }
+
+  /** Waits until the instant that `until` names, as often as it names a later one; fails when that is too long. */
+  async #sitOut(until: () => number): Promise<Outcome<void>> {
+    const { now, sleep } = this.#options;
+    for (;;) {
+      const retryAtMs = until();
+      const waitMs = retryAtMs - now();
+      if (waitMs <= 0) return ok(undefined);
+      if (waitMs > LONGEST_WAIT_MS) {
+        return fail({ kind: 'throttled', scope: 'user', retryAtMs, unsent: true });
+      }
+      // oxlint-disable-next-line no-await-in-loop
+      await sleep(waitMs);
     }
   }
 
@@ -73,10 +108,14 @@ export class Gate {
    */
   holdBack({ retryAtMs }: { retryAtMs?: number }): void {
     const { now, random, store } = this.#options;
-    // Calls that were under way together are refused together: one strike.
-    if (now() >= this.#blockedUntilMs) this.#strikes += 1;
-    const untilMs = Math.max(retryAtMs ?? 0, now()) + backOffMs(this.#strikes, random);
-    this.#blockedUntilMs = Math.max(this.#blockedUntilMs, untilMs);
+    // Calls that were under way together are refused together, and a refusal may be told twice: one strike.
+    if (now() >= this.#blockedUntilMs) {
+      this.#strikes += 1;
+      this.#backOffMs = backOffMs(this.#strikes, random);
+    }
+    const untilMs = Math.max(retryAtMs ?? 0, now()) + this.#backOffMs;
+    if (untilMs <= this.#blockedUntilMs) return;
+    this.#blockedUntilMs = untilMs;
     writeFact(store, THROTTLE, { blockedUntilMs: this.#blockedUntilMs, strikes: this.#strikes });
   }
 
@@ -88,15 +127,15 @@ export class Gate {
   }
 
   /** Resolves when the places are taken. The head of the most urgent lane goes first, so a heavy call is not starved. */
-  #enter(lane: Lane, weight: number): Promise<void> {
+  #enter(lane: Lane, places: number): Promise<void> {
     return new Promise((enter) => {
-      this.#waiting[lane].push({ weight, enter });
+      this.#waiting[lane].push({ places, enter });
       this.#admit();
     });
   }
 
-  #leave(weight: number): void {
-    this.#open -= weight;
+  #leave(places: number): void {
+    this.#open -= places;
     this.#admit();
   }
 
@@ -105,9 +144,10 @@ export class Gate {
       const lane = LANES.find((candidate) => this.#waiting[candidate].length > 0);
       const next = lane === undefined ? undefined : this.#waiting[lane][0];
       if (lane === undefined || next === undefined) return;
-      if (this.#open + next.weight > this.#options.maxConcurrent) return;
+      const { maxConcurrent, openCalls } = this.#options;
+      if (this.#open + openCalls.ghosts() + next.places > maxConcurrent) return;
       this.#waiting[lane].shift();
-      this.#open += next.weight;
+      this.#open += next.places;
       next.enter();
     }
   }

@@ -146,9 +146,15 @@ export class HoldBook {
     this.#store.query(`UPDATE hold SET state = 'confirming', task_id = ? WHERE hold_id = ?`, taskId, holdId);
   }
 
-  /** A confirm is about to be written: from here on guests may know of it. */
-  tell(holdId: string): void {
-    this.#store.query('UPDATE hold SET is_told = 1 WHERE hold_id = ? AND is_told = 0', holdId);
+  /** The confirm is about to be written by this task: from here on guests may know of it. */
+  tell(holdId: string, taskId: string): void {
+    this.#store.query(
+      `UPDATE hold SET state = 'confirming', task_id = ?, is_told = 1
+       WHERE hold_id = ? AND NOT (state = 'confirming' AND task_id IS ? AND is_told = 1)`,
+      taskId,
+      holdId,
+      taskId,
+    );
   }
 
   /** Whatever is held or confirmed as this event is over: the event is gone. */

@@ -1,13 +1,12 @@
 import { describeFailure, type Failure, type Outcome } from '../domain/failure.ts';
 import type { Provider } from '../providers/provider.ts';
 import type { Account } from './account.ts';
-import type { Agenda } from './agenda.ts';
 import type { Lane } from './gate.ts';
 import type { HoldBook, Leftover } from './hold-book.ts';
 import type { Sequence } from './sequence.ts';
 import { backOffMs } from './verdict.ts';
 
-/** How long a sweep may take before the agenda begins another. */
+/** How long a sweep may take before another is begun. */
 const WATCH_MS = 30_000;
 
 /** An event that the provider refuses to remove is left where it is after so long. */
@@ -18,7 +17,6 @@ export interface HoldSweepOptions {
   book: HoldBook;
   /** Acts on the calendar take turns, so that nothing is removed that another act is about to write. */
   turns: Sequence;
-  agenda: Agenda;
   account: Account;
   provider: Provider;
   now: () => number;
@@ -37,6 +35,8 @@ export class HoldSweep {
   readonly #options: HoldSweepOptions;
   #isRunning = false;
   #isClosed = false;
+  /** When to look next; undefined: not known in this life yet. It follows from the book, and costs no row of its own. */
+  #next: { atMs: number | undefined } | undefined;
 
   constructor(options: HoldSweepOptions) {
     this.#options = options;
@@ -44,8 +44,8 @@ export class HoldSweep {
 
   /** Removes what is due, one event in a turn, so that what a caller waits for comes in between. Returns at once. */
   run(): void {
-    const { agenda, now, onError } = this.#options;
-    agenda.schedule('holds', now() + WATCH_MS);
+    const { now, onError } = this.#options;
+    this.#next = { atMs: now() + WATCH_MS };
     if (this.#isRunning) return;
     this.#isRunning = true;
     this.#sweep().catch((thrown: unknown) => onError('sweep of holds', thrown));
@@ -112,12 +112,15 @@ export class HoldSweep {
     book.putOff(key, now() + 1_000 + backOffMs(attempts + 1, random));
   }
 
-  /** Sets the agenda to what is due next: a hold that runs out, or an event that must go. */
+  /** When to look again, epoch milliseconds. */
+  nextAt(): number | undefined {
+    this.#next ??= { atMs: this.#options.book.nextDueAt() };
+    return this.#next.atMs;
+  }
+
+  /** Looks again when the next is due: a hold that runs out, or an event that must go. */
   schedule(): void {
-    const { book, agenda } = this.#options;
-    const next = book.nextDueAt();
-    if (next !== undefined) agenda.schedule('holds', next);
-    else if (agenda.has('holds')) agenda.strike('holds');
+    this.#next = { atMs: this.#options.book.nextDueAt() };
   }
 
   /** Everything that waits is due now: the account can be reached again. */

@@ -14,7 +14,6 @@ import type { CalendarTask, TaskType } from '../domain/task.ts';
 import { formatInstant } from '../domain/time-zone.ts';
 import type { Provider } from '../providers/provider.ts';
 import type { Account } from './account.ts';
-import type { Agenda } from './agenda.ts';
 import { creationKeyOf } from './creation.ts';
 import type { Lane } from './gate.ts';
 import { type Hold, HoldBook, type Placed } from './hold-book.ts';
@@ -37,7 +36,6 @@ const CLOSED: Failure = { kind: 'grant-revoked', detail: 'the account is being d
 export interface HoldsOptions {
   connectorId: string;
   store: Store;
-  agenda: Agenda;
   notices: Notices;
   account: Account;
   provider: Provider;
@@ -48,8 +46,11 @@ export interface HoldsOptions {
   obstacle: () => Failure | undefined;
   /** A call has failed in a way that may concern the whole connector. */
   onFailure: (failure: Failure) => void;
-  /** The tasks that came before this one and have not ended. */
-  openBefore: (taskId: string) => { id: string; type: TaskType; payload: unknown }[];
+  /** The tasks of these types that came before this one and have not ended. */
+  openBefore: (
+    taskId: string,
+    types: readonly TaskType[],
+  ) => { id: string; type: TaskType; payload: unknown }[];
   /** The next due time may have changed. */
   rearm: () => void;
 }
@@ -127,6 +128,13 @@ export class Holds {
         await this.#clear(known, lane);
         return ok(present(known));
       }
+      const left = this.#book.leftovers().find((leftover) => leftover.key === key);
+      if (left !== undefined) {
+        // What this task placed is over too, though another has had the id since: it is not made again.
+        await this.#sweep.remove(left, lane);
+        this.#sweep.schedule();
+        return ok({ holdId, state: 'expired' });
+      }
       const isForestalled =
         known?.state === 'cancelled' && known.placed === undefined && this.#options.now() < known.expiresAtMs;
       return isOvertaken || isForestalled ? ok({ holdId, state: 'cancelled' }) : undefined;
@@ -156,6 +164,8 @@ export class Holds {
       const removed = await this.#sweep.remove(leftover, lane);
       if (!removed.ok) left = removed;
     }
+    // What was put off is told to the agenda, whatever comes of this.
+    if (!left.ok) this.#sweep.schedule();
     const range = { startMs: slot.startMs, endMs: slot.endMs };
     const read = await account.use(lane, (access) =>
       provider.readBusy({ range, ...(calendars !== undefined && { calendars }) }, access),
@@ -220,7 +230,7 @@ export class Holds {
   /** The tasks that came before this one and are still to place or to confirm a hold of this id. */
   #tasksBefore(holdId: string, taskId: string): string[] {
     return this.#options
-      .openBefore(taskId)
+      .openBefore(taskId, ['place-hold', 'confirm-hold'])
       .filter((task) => holdIdOf(task) === holdId)
       .map(({ id }) => id);
   }
@@ -278,8 +288,7 @@ export class Holds {
     const eventId = placed?.eventId;
     if (placed === undefined || eventId === undefined)
       return fail({ kind: 'not-found', what: `hold ${holdId}` });
-    this.#book.confirming(holdId, taskId);
-    this.#book.tell(holdId);
+    this.#book.tell(holdId, taskId);
     this.#sweep.schedule();
     const { calendarId, timeZone, startMs, endMs } = placed.slot;
     const change = {
@@ -334,6 +343,11 @@ export class Holds {
         return isPrimary || calendars === undefined || calendars.includes(calendarId);
       })
       .filter((slot) => overlaps(slot, range));
+  }
+
+  /** When a hold runs out or something is left to be taken away, epoch milliseconds: then `sweep`. */
+  nextAt(): number | undefined {
+    return this.#sweep.nextAt();
   }
 
   /** Ends what has run out and takes away what is left of holds that are over. Returns at once. */

@@ -51,6 +51,8 @@ export interface PublicationOptions {
   now: () => number;
   random: () => number;
   onError: (where: string, thrown: unknown) => void;
+  /** The next due time may have changed. */
+  rearm: () => void;
 }
 
 /**
@@ -80,7 +82,7 @@ export class Publication {
   /** Writes the row. Never rejects; false: it did not work, and is retried from the agenda. */
   saveRow(): Promise<boolean> {
     return this.#writes.run(async () => {
-      const { agenda, showcase, now, random, onError } = this.#options;
+      const { agenda, showcase, now, random, onError, rearm } = this.#options;
       const wanted = this.#wanted;
       try {
         await showcase.saveRow(await this.#compose());
@@ -91,6 +93,8 @@ export class Publication {
         onError('save connector row', thrown);
         this.#attempts += 1;
         agenda.schedule('publish', now() + 1_000 + backOffMs(this.#attempts, random));
+        // It is due before the alarm that looks after the write; whoever began it may be done already.
+        rearm();
         return false;
       }
     });

@@ -63,12 +63,14 @@ const VERSIONS = [
      ) WITHOUT ROWID`,
     `CREATE TABLE overtaken (task_id TEXT PRIMARY KEY, at INTEGER NOT NULL) WITHOUT ROWID`,
   ],
+  // When holds are due follows from their own tables.
+  [`DELETE FROM duty WHERE name = 'holds'`],
 ];
 
 const versionSchema = z.tuple([z.object({ value: z.string() })]);
 
 /** True when this storage holds an actor's tables: an object that nobody began to connect has none. */
-export function hasSchema(store: Store): boolean {
+export function hasSchema(store: Pick<Store, 'query'>): boolean {
   return store.query(`SELECT name FROM sqlite_master WHERE name = 'fact'`).length > 0;
 }
 

@@ -8,10 +8,16 @@ import { formatInstant } from './time-zone.ts';
  * provider body is ever inside one. `*Ms` are epoch milliseconds.
  */
 export type Failure =
-  /** 429, or Google's 403 rate-limit reasons. `retryAtMs` is the provider's minimum wait, if it named one. */
-  | { kind: 'throttled'; scope: 'user' | 'app'; retryAtMs?: number }
-  /** 5xx, network, time-out. `ambiguous`: the provider may have carried the request out. */
-  | { kind: 'unavailable'; retryAtMs?: number; ambiguous: boolean }
+  /**
+   * 429, or Google's 403 rate-limit reasons. `retryAtMs` is the provider's minimum wait, if it named one.
+   * `unsent`: it was foreseen, and no call was made.
+   */
+  | { kind: 'throttled'; scope: 'user' | 'app'; retryAtMs?: number; unsent?: true }
+  /**
+   * 5xx, network, time-out. `ambiguous`: the provider may have carried the request out. `unsent`: the
+   * provider is known to be down, and no call was made.
+   */
+  | { kind: 'unavailable'; retryAtMs?: number; ambiguous: boolean; unsent?: true }
   /** 401: refresh once, then ask the person. `claims`: a claims challenge to replay at sign-in. */
   | { kind: 'token-rejected'; claims?: string }
   /** The grant is dead (`invalid_grant`, or never given): the person must connect again. */

@@ -51,7 +51,10 @@ export function reportThrottle(access: Access, outcomes: readonly Outcome<unknow
   );
   if (throttles.length === 0) return;
   const waits = throttles.flatMap(({ retryAtMs }) => retryAtMs ?? []);
-  access.holdBack(waits.length === 0 ? {} : { retryAtMs: Math.max(...waits) });
+  access.holdBack({
+    ...(waits.length > 0 && { retryAtMs: Math.max(...waits) }),
+    ...(throttles.some(({ scope }) => scope === 'app') && { scope: 'app' }),
+  });
 }
 
 /** The same items in order, in groups of at most `most`. */

@@ -8,6 +8,8 @@ export interface OutgoingRequest {
   body?: string;
   /** How many calls it amounts to at the provider: a batch runs several of its parts at once. Default 1. */
   weight?: number;
+  /** As how many calls the provider counts it toward its quotas: a batch counts as all its parts. Default 1. */
+  calls?: number;
 }
 
 /** A provider's reply, read to its end. `receivedAtMs` is what its relative waits count from. */

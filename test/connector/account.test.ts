@@ -1,23 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import { Account } from '../../src/connector/account.ts';
-import { Gate } from '../../src/connector/gate.ts';
 import { fail, type Failure, ok } from '../../src/domain/failure.ts';
 import type { Reply } from '../../src/providers/http.ts';
 import type { Access } from '../../src/providers/provider.ts';
-import { type Parts, withParts } from './bench.ts';
-import { DARK, grantOf, REVOKED, settle, START_MS, type World } from './world.ts';
+import { openAccount, withParts } from './bench.ts';
+import { DARK, grantOf, REVOKED, settle, START_MS } from './world.ts';
 
 const REQUEST = { method: 'GET', url: 'https://google.invalid/calendars' };
 const REJECTED = fail({ kind: 'token-rejected' });
-
-function openAccount(
-  { store, tokens }: Parts,
-  { clock, script }: World,
-  obstacle: () => Failure | undefined = () => undefined,
-) {
-  const gate = new Gate({ store, maxConcurrent: 4, now: clock.now, random: () => 0.5, sleep: clock.sleep });
-  return new Account({ tokens, gate, send: (request) => script.send(request), now: clock.now, obstacle });
-}
 
 function reply(status: number): Reply {
   return { status, headers: new Headers(), body: '', receivedAtMs: START_MS };
@@ -122,6 +111,33 @@ describe('the way to the provider', () => {
       expect(sent).toEqual(['a', 'b']);
     }));
 
+  it('is held back before the place of a refused call is given on, for one strike', () =>
+    withParts(async (parts, world) => {
+      await parts.tokens.adopt(grantOf(1));
+      const { promise, resolve } = Promise.withResolvers<void>();
+      const sent: string[] = [];
+      world.script.send = async ({ url }) => {
+        sent.push(url);
+        await promise;
+        return ok({ ...reply(429), headers: new Headers({ 'Retry-After': '10' }) });
+      };
+      const used = openAccount(parts, world).use('background', async ({ send, holdBack }) => {
+        const ask = async (url: string) => {
+          const got = await send({ ...REQUEST, url, weight: 4 });
+          if (got.ok) holdBack({ retryAtMs: START_MS + 20_000 });
+          return got;
+        };
+        return ok(await Promise.all([ask('a'), ask('b')]));
+      });
+      await settle();
+      resolve();
+      const throttled = { ok: false, failure: { kind: 'throttled' } };
+      expect(await used).toMatchObject({ value: [{ ok: true }, throttled] });
+      expect(sent).toEqual(['a']);
+      const [row] = parts.store.query(`SELECT value FROM fact WHERE name = 'throttle'`);
+      expect(row).toEqual({ value: JSON.stringify({ blockedUntilMs: START_MS + 20_500, strikes: 1 }) });
+    }));
+
   it('is held back longer each time while replies that succeed carry throttles inside', () =>
     withParts(async (parts, world) => {
       await parts.tokens.adopt(grantOf(1));
@@ -163,6 +179,77 @@ describe('the way to the provider', () => {
       ).toEqual([{ strikes: 1 }]);
     }));
 
+  it('tries a call that only reads again at once, where the provider faltered, and no other', () =>
+    withParts(async (parts, world) => {
+      await parts.tokens.adopt(grantOf(1));
+      const account = openAccount(parts, world);
+      const sent: string[] = [];
+      world.script.send = ({ method }) => {
+        sent.push(method);
+        return Promise.resolve(sent.length % 2 === 1 ? ok(reply(503)) : ok(reply(200)));
+      };
+      const read = account.use('interactive', ({ send }) => send(REQUEST));
+      await settle();
+      await world.clock.advance(1_000);
+      expect(await read).toMatchObject({ ok: true, value: { status: 200 } });
+      const written = await account.use('interactive', ({ send }) => send({ ...REQUEST, method: 'POST' }));
+      expect(written).toMatchObject({ ok: true, value: { status: 503 } });
+      expect(sent).toEqual(['GET', 'GET', 'POST']);
+    }));
+
+  it('leaves a wait that is longer than a moment to the ledger', () =>
+    withParts(async (parts, world) => {
+      await parts.tokens.adopt(grantOf(1));
+      let sent = 0;
+      world.script.send = () => {
+        sent += 1;
+        return Promise.resolve(ok({ ...reply(503), headers: new Headers({ 'retry-after': '30' }) }));
+      };
+      const read = await openAccount(parts, world).use('interactive', ({ send }) => send(REQUEST));
+      expect(read).toMatchObject({ ok: true, value: { status: 503 } });
+      expect(sent).toBe(1);
+    }));
+
+  it('makes no more retries in an outage than its budget has', () =>
+    withParts(async (parts, world) => {
+      await parts.tokens.adopt(grantOf(1));
+      const account = openAccount(parts, world);
+      let sent = 0;
+      world.script.send = () => {
+        sent += 1;
+        return Promise.resolve(DARK);
+      };
+      for (let n = 0; n < 20; n += 1) {
+        const read = account.use('interactive', ({ send }) => send(REQUEST));
+        // oxlint-disable-next-line no-await-in-loop
+        await settle();
+        // oxlint-disable-next-line no-await-in-loop
+        await world.clock.advance(1_500);
+        // oxlint-disable-next-line no-await-in-loop
+        expect(await read).toEqual(DARK);
+      }
+      expect(sent).toBe(20 + 3);
+    }));
+
+  it('reports how the provider answers, how long calls take and what stands in their way', () =>
+    withParts(async (parts, world) => {
+      await parts.tokens.adopt(grantOf(1));
+      world.script.send = () => Promise.resolve(ok(reply(429)));
+      await openAccount(parts, world).use('interactive', async ({ send, holdBack }) => {
+        const sent = await send(REQUEST);
+        holdBack({});
+        return sent;
+      });
+      await world.clock.advance(1_000);
+      const told = world.app.leases.at(-1);
+      expect(told).toMatchObject({ want: 0, health: { successes: 1, failures: 0 } });
+      expect(told?.tally.counters).toEqual({ 'rateLimitHits|user': 1 });
+      expect(Object.keys(told?.tally.histograms ?? {})).toEqual([
+        'gateWaits|interactive',
+        'providerCalls|4xx',
+      ]);
+    }));
+
   it('is eased by an operation that met no throttle, and not by an error reply', () =>
     withParts(async (parts, world) => {
       await parts.tokens.adopt(grantOf(1));
@@ -175,7 +262,7 @@ describe('the way to the provider', () => {
       });
       await world.clock.advance(1_000);
       world.script.send = () => Promise.resolve(ok(reply(500)));
-      await account.use('background', ({ send }) => send(REQUEST));
+      await account.use('background', ({ send }) => send({ ...REQUEST, method: 'POST' }));
       expect(strikes()).toEqual([{ strikes: 1 }]);
       world.script.send = () => Promise.resolve(ok(reply(204)));
       await account.use('background', ({ send }) => send(REQUEST));

@@ -5,6 +5,21 @@ import { DARK, DAY_MS, grantOf, HOUR_MS, REVOKED, settle, SIGN_IN, START_MS, tas
 
 const QUESTION = { timeMin: '2026-11-23T09:00:00Z', timeMax: '2026-11-23T10:00:00Z', timeZone: 'UTC' };
 
+describe('a row that could not be written', () => {
+  it('is written again soon, though nothing else is to be done', () =>
+    withConnected(async (actor, world) => {
+      const slow = Promise.withResolvers<void>();
+      world.script.refresh = () => Promise.resolve(ok(grantOf(2)));
+      world.script.beforeWrite = () => slow.promise;
+      await actor.submit([taskOf('t1')]);
+      await settle();
+      expect(actor.report('t1')).toMatchObject({ state: 'done' });
+      slow.reject(new Error('D1 is down'));
+      await settle();
+      expect(world.alarm.atMs).toBeLessThanOrEqual(START_MS + 2_000);
+    }));
+});
+
 describe('submitting tasks', () => {
   it('is refused, and writes nothing, before an account is connected', () =>
     withActor(async (actor, { alarm }, state) => {

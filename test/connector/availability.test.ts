@@ -1,11 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { Account } from '../../src/connector/account.ts';
 import { Availability } from '../../src/connector/availability.ts';
-import { Gate } from '../../src/connector/gate.ts';
 import type { AvailabilityQuestion, CalendarReading } from '../../src/domain/availability.ts';
 import { fail, ok, type Outcome } from '../../src/domain/failure.ts';
 import type { Interval } from '../../src/domain/interval.ts';
-import { withParts } from './bench.ts';
+import { openAccount, withParts } from './bench.ts';
 import { DARK, grantOf, START_MS, type World } from './world.ts';
 
 const QUESTION: AvailabilityQuestion = {
@@ -32,14 +30,7 @@ function withAvailability(
   return withParts(async ({ tokens, store }, world) => {
     const { clock, script, provider } = world;
     await tokens.adopt(grantOf(1));
-    const gate = new Gate({ store, maxConcurrent: 4, now: clock.now, random: () => 0.5, sleep: clock.sleep });
-    const account = new Account({
-      tokens,
-      gate,
-      send: script.send,
-      now: clock.now,
-      obstacle: () => undefined,
-    });
+    const account = openAccount({ tokens, store }, world);
     const readings = new Map<string, CalendarReading['busy']>();
     const asked: (string[] | undefined)[] = [];
     script.readBusy = ({ calendars }) => {

@@ -7,7 +7,7 @@ import { createWorld, IDENTITY_OF_TESTS, settle, SIGN_IN, type World } from './w
 
 /** The actor of this storage, as after an eviction. */
 export function openActor(state: DurableObjectState, world: World): Actor {
-  const { clock, script, showcase, provider, alarm, sendNotices, events } = world;
+  const { clock, script, showcase, provider, alarm, sendNotices, events, app } = world;
   const config = readConfig(env, (length) => crypto.getRandomValues(new Uint8Array(length)));
   if (!config.ok) throw new Error('the tests have no configuration');
   return new Actor({
@@ -22,6 +22,7 @@ export function openActor(state: DurableObjectState, world: World): Actor {
     random: () => script.random(),
     sleep: clock.sleep,
     sendNotices,
+    askApp: (request) => app.lease(request),
     record: (event) => void events.push(event),
     wipe: async () => {
       await script.wipe();

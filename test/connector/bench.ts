@@ -3,14 +3,21 @@ import { env } from 'cloudflare:workers';
 import { Agenda } from '../../src/connector/agenda.ts';
 import { Connection } from '../../src/connector/connection.ts';
 import { Drain } from '../../src/connector/drain.ts';
+import { Account } from '../../src/connector/account.ts';
+import { CallWindow } from '../../src/connector/call-window.ts';
 import { Erasure } from '../../src/connector/erasure.ts';
+import { Gate, type GateOptions } from '../../src/connector/gate.ts';
 import { Ledger } from '../../src/connector/ledger.ts';
 import { Notices } from '../../src/connector/notices.ts';
+import { OpenCalls } from '../../src/connector/open-calls.ts';
+import { Permits } from '../../src/connector/permits.ts';
 import { Publication } from '../../src/connector/publication.ts';
+import { RetryBudget } from '../../src/connector/retry-budget.ts';
 import { migrate } from '../../src/connector/schema.ts';
-import type { Store } from '../../src/connector/store.ts';
+import { createStore, type Store } from '../../src/connector/store.ts';
+import { Tallies } from '../../src/connector/tallies.ts';
 import { type HeldGrant, Tokens } from '../../src/connector/tokens.ts';
-import { ok } from '../../src/domain/failure.ts';
+import { type Failure, ok } from '../../src/domain/failure.ts';
 import type { MetricEvent } from '../../src/metrics.ts';
 import type { Send } from '../../src/providers/http.ts';
 import { freshId } from '../database.ts';
@@ -19,7 +26,7 @@ import { createWorld, grantOf, IDENTITY_OF_TESTS, settle, SIGN_IN, type World } 
 /** A store on a Durable Object's SQLite, migrated, that counts the rows it writes. */
 export function openStore({ storage }: DurableObjectState) {
   let rowsWritten = 0;
-  const store: Store = {
+  const store = createStore({
     query(statement, ...values) {
       const cursor = storage.sql.exec(statement, ...values);
       const rows = cursor.toArray();
@@ -27,7 +34,7 @@ export function openStore({ storage }: DurableObjectState) {
       return rows;
     },
     transaction: (body) => storage.transactionSync(body),
-  };
+  });
   migrate(store);
   /** How many rows `body` writes. */
   const countRows = (body: () => void) => {
@@ -36,6 +43,64 @@ export function openStore({ storage }: DurableObjectState) {
     return rowsWritten - before;
   };
   return { store, countRows };
+}
+
+/** A gate on this store, as after an eviction: four places, ample limits, a back-off of half the ceiling. */
+export function openGate(
+  store: Store,
+  clock: Pick<World['clock'], 'now' | 'sleep'>,
+  over: Partial<GateOptions> = {},
+): Gate {
+  const { now, sleep } = clock;
+  return new Gate({
+    store,
+    maxConcurrent: 4,
+    openCalls: new OpenCalls({
+      store,
+      callLifeMs: 35_000,
+      grainMs: 10_000,
+      freshTasks: () => [],
+      covered: () => 0,
+      now,
+    }),
+    window: new CallWindow({ store, limit: { limit: 10_000, windowMs: 600_000 }, now }),
+    permits: { spend: () => true, obtain: () => Promise.resolve(ok(undefined)) },
+    now,
+    random: () => 0.5,
+    sleep,
+    ...over,
+  });
+}
+
+/** The way to the account, through a gate of its own. */
+export function openAccount(
+  { store, tokens }: Pick<Parts, 'store' | 'tokens'>,
+  { clock, script, app }: World,
+  obstacle: () => Failure | undefined = () => undefined,
+): Account {
+  const { now, sleep } = clock;
+  const tallies = new Tallies();
+  const permits = new Permits({
+    connectorId: IDENTITY_OF_TESTS.connectorId,
+    ask: (request) => app.lease(request),
+    tallies,
+    now,
+    random: () => 0.5,
+    sleep,
+    onError: () => {},
+  });
+  return new Account({
+    tokens,
+    gate: openGate(store, clock, { permits }),
+    permits,
+    tallies,
+    budget: new RetryBudget(),
+    send: (request) => script.send(request),
+    now,
+    random: () => 0.5,
+    sleep,
+    obstacle,
+  });
 }
 
 /** The parts of an actor, freshly made on what `state` has stored, as after an eviction. */
@@ -61,7 +126,7 @@ export function openParts(state: DurableObjectState, world: World) {
   const ledger = new Ledger(store);
   const notices = new Notices({ ...shared, agenda, ledger, send: sendNotices });
   const stored: { stored: HeldGrant; replaced: HeldGrant | undefined }[] = [];
-  const publication = new Publication({ ...shared, agenda, tokens: () => tokens });
+  const publication = new Publication({ ...shared, agenda, tokens: () => tokens, rearm: () => {} });
   const tokens: Tokens = new Tokens({
     ...shared,
     readElsewhere: (tried) => publication.readElsewhere(tried),
@@ -73,6 +138,7 @@ export function openParts(state: DurableObjectState, world: World) {
     ...shared,
     ledger,
     notices,
+    budget: new RetryBudget(),
     run: (task, how) => script.run(task, how),
     obstacle: () => connection.obstacle(),
     onFailure: (failure) => connection.notice(failure),

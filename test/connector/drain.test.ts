@@ -85,6 +85,65 @@ describe('a task', () => {
       expect(sent).toEqual([]);
     }));
 
+  it('that a limit leaves no room for has all wait until then, in order, and costs neither a row nor an attempt', () =>
+    withDrain(async ({ drain, ledger, countRows }, { script, clock, events }) => {
+      const retryAtMs = START_MS + 60_000;
+      const runs: string[] = [];
+      script.run = ({ id }) => {
+        runs.push(id);
+        const isOpen = clock.now() >= retryAtMs;
+        return Promise.resolve(
+          isOpen ? ok({}) : fail({ kind: 'throttled', scope: 'user', retryAtMs, unsent: true }),
+        );
+      };
+      for (const id of ['t1', 't2', 't3']) {
+        ledger.accept(taskOf(id, { type: 'create-event', payload: { id } }), START_MS);
+      }
+      const before = events.length;
+      drain.start();
+      await settle();
+      expect(countRows(() => drain.start())).toBe(0);
+      expect(runs).toEqual(['t1']);
+      expect(events.slice(before)).toEqual([]);
+      expect(ledger.report('t1', drain.running)).toMatchObject({ state: 'accepted', attempts: 0 });
+      expect(drain.nextAt()).toBe(retryAtMs);
+      await clock.advance(59_999);
+      drain.start();
+      expect(runs).toHaveLength(1);
+      await clock.advance(1);
+      drain.start();
+      await settle();
+      expect(runs.slice(1)).toEqual(['t1', 't2', 't3']);
+      expect(ledger.report('t3', drain.running)).toMatchObject({ state: 'done', attempts: 1 });
+    }));
+
+  it('that ends the connection needs no room, and one past its deadline is not kept waiting', () =>
+    withDrain(async ({ drain, ledger }, { script, clock }) => {
+      const retryAtMs = START_MS + 60_000;
+      const runs: string[] = [];
+      script.run = ({ id }) => {
+        runs.push(id);
+        const isRefused = id === 't1' && runs.length === 1;
+        return Promise.resolve(
+          isRefused ? fail({ kind: 'throttled', scope: 'user', retryAtMs, unsent: true }) : ok({}),
+        );
+      };
+      const write = { type: 'create-event', payload: {} } as const;
+      ledger.accept(taskOf('t1', write), START_MS);
+      ledger.accept(taskOf('t2', { ...write, deadlineMs: START_MS + 10_000 }), START_MS);
+      ledger.accept(taskOf('t3', { type: 'disconnect', payload: {} }), START_MS);
+      drain.welcome(['t1', 't2', 't3']);
+      drain.start();
+      await settle();
+      expect(runs).toEqual(['t1', 't3']);
+      expect(drain.nextAt()).toBe(START_MS + 10_000);
+      await clock.advance(10_000);
+      drain.start();
+      await settle();
+      expect(ledger.report('t2', drain.running)).toMatchObject({ state: 'failed' });
+      expect(ledger.report('t1', drain.running)).toMatchObject({ state: 'accepted' });
+    }));
+
   it('that cannot succeed is given up and told', () =>
     withDrain(async (parts, { script, sent }) => {
       script.run = () => Promise.resolve(fail({ kind: 'rejected', status: 400, code: 'bad' }));
@@ -133,6 +192,71 @@ describe('a task', () => {
       });
       expect(sent.at(-1)).toMatchObject({ type: 'task-failed', taskId: 'parked' });
     }));
+
+  describe('whose deadline passes in a crash', () => {
+    const DEADLINE = { type: 'create-event', deadlineMs: START_MS + HOUR_MS } as const;
+
+    /** As a life that comes after the deadline finds a task that was under way. */
+    const cutOff = (body: (late: Parts, world: World) => Promise<void>) =>
+      withDrain(async (parts, world, state) => {
+        world.script.run = () => new Promise(() => {});
+        parts.ledger.accept(taskOf('t1', DEADLINE), START_MS);
+        parts.drain.welcome(['t1']);
+        parts.drain.start();
+        await world.clock.advance(HOUR_MS);
+        await body(openParts(state, world), world);
+      });
+
+    it('is looked at once more: what has been written is done, not failed', () =>
+      cutOff(async (late, { script, sent }) => {
+        const modes: boolean[] = [];
+        script.run = (_, { isRepeat }) => {
+          modes.push(isRepeat);
+          return Promise.resolve(ok({ eventId: 'e1' }));
+        };
+        late.drain.start();
+        await settle();
+        expect(modes).toEqual([true]);
+        expect(late.ledger.report('t1', new Set())).toMatchObject({ state: 'done', attempts: 1 });
+        expect(sent.map(({ type }) => type)).toEqual(['task-completed']);
+      }));
+
+    it.each([
+      ['fails', () => Promise.resolve(DARK), 'provider_unavailable'],
+      ['waits for the person', () => Promise.resolve(REVOKED), 'reauth_required'],
+      ['is cut short by a bug', () => Promise.reject(new Error('bug')), 'provider_unavailable'],
+    ])('ends for good when that look %s', (_, look, code) =>
+      cutOff(async (late, { script, clock }) => {
+        let runs = 0;
+        script.run = () => {
+          runs += 1;
+          return look();
+        };
+        late.drain.start();
+        await settle();
+        await clock.advance(HOUR_MS);
+        late.drain.start();
+        await settle();
+        expect(runs).toBe(1);
+        expect(late.ledger.report('t1', new Set())).toMatchObject({
+          state: 'failed',
+          error: { code, message: expect.stringContaining('deadline'), retryable: false },
+        });
+        expect(late.drain.nextAt()).toBe(undefined);
+      }),
+    );
+
+    it('is not begun after it where it has not run', () =>
+      withDrain(async (parts, { script, clock }) => {
+        script.run = () => Promise.reject(new Error('must not run'));
+        parts.ledger.accept(taskOf('t1', DEADLINE), START_MS);
+        parts.drain.welcome(['t1']);
+        await clock.advance(HOUR_MS);
+        parts.drain.start();
+        await settle();
+        expect(parts.ledger.report('t1', new Set())).toMatchObject({ state: 'failed', attempts: 1 });
+      }));
+  });
 
   it('that keeps failing ends at its deadline at the latest', () =>
     withDrain(async (parts, { script, clock }) => {

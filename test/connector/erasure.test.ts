@@ -48,9 +48,9 @@ describe('an erasure', () => {
       await erasure.begin();
       await erasure.proceed();
       expect(sent.map(({ type, taskId, error, result }) => [type, taskId, error?.code ?? result])).toEqual([
-        ['task-completed', 'd1', { status: 'disconnected' }],
         ['task-failed', 't1', 'reauth_required'],
         ['task-failed', 't2', 'reauth_required'],
+        ['task-completed', 'd1', { status: 'disconnected' }],
         ['connector-disconnected', undefined, undefined],
       ]);
     }));

@@ -1,17 +1,16 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { Gate, type Lane, LANES } from '../../src/connector/gate.ts';
+import { CallWindow } from '../../src/connector/call-window.ts';
+import { type Gate, type Lane, LANES, type Load } from '../../src/connector/gate.ts';
 import type { Store } from '../../src/connector/store.ts';
-import { ok } from '../../src/domain/failure.ts';
-import { inFreshObject, openStore } from './bench.ts';
+import { ok, type Outcome } from '../../src/domain/failure.ts';
+import { inFreshObject, openGate, openStore } from './bench.ts';
 import { createClock, settle, START_MS } from './world.ts';
 
 type Clock = ReturnType<typeof createClock>;
 
-/** A gate of four places on this store, as after an eviction; its back-off is half the ceiling. */
-function openGate(store: Store, clock: Clock, maxConcurrent = 4) {
-  return new Gate({ store, maxConcurrent, now: clock.now, random: () => 0.5, sleep: clock.sleep });
-}
+/** A call of this weight, which counts as one. */
+const load = (weight: number): Load => ({ weight, calls: 1 });
 
 function withGate(body: (gate: Gate, clock: Clock, store: Store) => Promise<void>): Promise<void> {
   return inFreshObject((state) => {
@@ -24,7 +23,7 @@ function withGate(body: (gate: Gate, clock: Clock, store: Store) => Promise<void
 /** Sends a call through the gate that stays open until it is ended; `began` lists calls in the order they left. */
 function sendOpen(gate: Gate, began: string[], name: string, lane: Lane = 'background', weight = 1) {
   const { promise, resolve } = Promise.withResolvers<void>();
-  const passed = gate.pass(lane, weight, async () => {
+  const passed = gate.pass(lane, load(weight), async () => {
     began.push(name);
     await promise;
     return ok(name);
@@ -48,13 +47,13 @@ describe('the places of the gate', () => {
           fc.integer({ min: 1, max: 4 }),
           async (arrivals, maxConcurrent) => {
             const clock = createClock();
-            const gate = openGate(store, clock, maxConcurrent);
+            const gate = openGate(store, clock, { maxConcurrent });
             let open = 0;
             let most = 0;
             const calls = arrivals.map(async ({ atMs, lane, weight, lastsMs }) => {
               await clock.sleep(atMs);
               const places = Math.min(Math.max(weight, 1), maxConcurrent);
-              return await gate.pass(lane, weight, async () => {
+              return await gate.pass(lane, load(weight), async () => {
                 open += places;
                 most = Math.max(most, open);
                 await clock.sleep(lastsMs);
@@ -104,9 +103,52 @@ describe('the places of the gate', () => {
 
   it('are given back by a call that throws', () =>
     withGate(async (gate) => {
-      const bug = gate.pass('background', 4, () => Promise.reject(new Error('bug')));
+      const bug = gate.pass('background', load(4), () => Promise.reject(new Error('bug')));
       await expect(bug).rejects.toThrow('bug');
-      expect(await gate.pass('background', 4, () => Promise.resolve(ok('next')))).toEqual(ok('next'));
+      expect(await gate.pass('background', load(4), () => Promise.resolve(ok('next')))).toEqual(ok('next'));
+    }));
+});
+
+describe('what a call must wait for', () => {
+  it('is all looked at again after each wait: a throttle that comes while permits are asked for counts', () =>
+    inFreshObject(async (state) => {
+      const { store } = openStore(state);
+      const clock = createClock();
+      const asked = Promise.withResolvers<Outcome<void>>();
+      let left = 0;
+      const gate = openGate(store, clock, {
+        permits: { spend: () => left > 0, obtain: () => asked.promise },
+      });
+      const sent: string[] = [];
+      const passing = gate.pass('interactive', load(1), () => {
+        sent.push('call');
+        return Promise.resolve(ok(undefined));
+      });
+      await settle();
+      gate.holdBack({ retryAtMs: START_MS + 60_000 });
+      left = 1;
+      asked.resolve(ok(undefined));
+      expect(await passing).toMatchObject({ failure: { kind: 'throttled', retryAtMs: START_MS + 60_500 } });
+      expect(sent).toEqual([]);
+    }));
+
+  it('is room in the window: of calls that come together no more leave than there is', () =>
+    inFreshObject(async (state) => {
+      const { store } = openStore(state);
+      const clock = createClock();
+      const window = new CallWindow({ store, limit: { limit: 1, windowMs: 60_000 }, now: clock.now });
+      const gate = openGate(store, clock, { window });
+      let left = 0;
+      const passed = await Promise.all(
+        [1, 2, 3].map(() =>
+          gate.pass('interactive', load(1), () => {
+            left += 1;
+            return Promise.resolve(ok(undefined));
+          }),
+        ),
+      );
+      expect(left).toBe(1);
+      expect(passed.filter(({ ok: isOk }) => isOk)).toHaveLength(1);
     }));
 });
 
@@ -120,7 +162,7 @@ describe('a throttle', () => {
     withGate(async (gate, clock) => {
       const left: number[] = [];
       gate.holdBack({ retryAtMs: START_MS + 1_000 });
-      const passing = LANES.map((lane) => gate.pass(lane, 1, call(left, clock)));
+      const passing = LANES.map((lane) => gate.pass(lane, load(1), call(left, clock)));
       await clock.advance(1_499);
       expect(left).toEqual([]);
       await clock.advance(1);
@@ -132,7 +174,7 @@ describe('a throttle', () => {
     withGate(async (gate, clock) => {
       const left: number[] = [];
       gate.holdBack({ retryAtMs: START_MS + 1_000 });
-      const passing = gate.pass('interactive', 1, call(left, clock));
+      const passing = gate.pass('interactive', load(1), call(left, clock));
       await clock.advance(800);
       gate.holdBack({ retryAtMs: START_MS + 2_000 });
       await clock.advance(1_699);
@@ -142,13 +184,37 @@ describe('a throttle', () => {
       expect(left).toEqual([2_500]);
     }));
 
+  it('is looked at again after the app has been asked: one that came meanwhile counts too', () =>
+    inFreshObject(async (state) => {
+      const { store } = openStore(state);
+      const clock = createClock();
+      const { promise: answered, resolve } = Promise.withResolvers<void>();
+      let isPermitted = false;
+      const obtain = async () => {
+        await answered;
+        isPermitted = true;
+        return ok(undefined);
+      };
+      const gate = openGate(store, clock, { permits: { spend: () => isPermitted, obtain } });
+      const left: number[] = [];
+      const passing = gate.pass('interactive', load(1), call(left, clock));
+      await settle();
+      gate.holdBack({ retryAtMs: START_MS + 1_000 });
+      resolve();
+      await settle();
+      expect(left).toEqual([]);
+      await clock.advance(1_500);
+      await passing;
+      expect(left).toEqual([1_500]);
+    }));
+
   it('that lasts longer than is worth sitting out fails the call without making it', () =>
     withGate(async (gate, clock) => {
       const left: number[] = [];
       gate.holdBack({ retryAtMs: START_MS + 60_000 });
-      expect(await gate.pass('interactive', 1, call(left, clock))).toEqual({
+      expect(await gate.pass('interactive', load(1), call(left, clock))).toEqual({
         ok: false,
-        failure: { kind: 'throttled', scope: 'user', retryAtMs: START_MS + 60_500 },
+        failure: { kind: 'throttled', scope: 'user', retryAtMs: START_MS + 60_500, unsent: true },
       });
       expect(left).toEqual([]);
     }));
@@ -157,7 +223,7 @@ describe('a throttle', () => {
     withGate(async (gate, clock) => {
       gate.holdBack({ retryAtMs: START_MS + 60_000 });
       gate.holdBack({ retryAtMs: START_MS + 1_000 });
-      expect(await gate.pass('interactive', 1, call([], clock))).toMatchObject({
+      expect(await gate.pass('interactive', load(1), call([], clock))).toMatchObject({
         failure: { retryAtMs: START_MS + 60_500 },
       });
     }));
@@ -166,12 +232,12 @@ describe('a throttle', () => {
     withGate(async (gate, clock, store) => {
       gate.holdBack({ retryAtMs: START_MS + 60_000 });
       const reopened = openGate(store, clock);
-      expect(await reopened.pass('interactive', 1, call([], clock))).toMatchObject({
+      expect(await reopened.pass('interactive', load(1), call([], clock))).toMatchObject({
         failure: { kind: 'throttled', retryAtMs: START_MS + 60_500 },
       });
       await clock.advance(60_500);
       reopened.holdBack({ retryAtMs: clock.now() + 60_000 });
-      expect(await reopened.pass('interactive', 1, call([], clock))).toMatchObject({
+      expect(await reopened.pass('interactive', load(1), call([], clock))).toMatchObject({
         failure: { retryAtMs: START_MS + 60_500 + 60_000 + 1_000 },
       });
     }));
@@ -182,7 +248,7 @@ describe('a throttle', () => {
       for (let strike = 1; strike <= 4; strike += 1) {
         gate.holdBack({ retryAtMs: clock.now() + 10_000 });
         // oxlint-disable-next-line no-await-in-loop
-        const held = await gate.pass('background', 1, call([], clock));
+        const held = await gate.pass('background', load(1), call([], clock));
         const untilMs = !held.ok && held.failure.kind === 'throttled' ? (held.failure.retryAtMs ?? 0) : 0;
         waits.push(untilMs - clock.now() - 10_000);
         // oxlint-disable-next-line no-await-in-loop
@@ -208,7 +274,7 @@ describe('a throttle', () => {
   it('of several calls that were under way together is one strike', () =>
     withGate(async (gate, clock) => {
       for (let n = 0; n < 4; n += 1) gate.holdBack({ retryAtMs: START_MS + 10_000 });
-      expect(await gate.pass('background', 1, call([], clock))).toMatchObject({
+      expect(await gate.pass('background', load(1), call([], clock))).toMatchObject({
         failure: { retryAtMs: START_MS + 10_500 },
       });
     }));

@@ -89,8 +89,7 @@ describe('the book of holds', () => {
     withBook((book) => {
       book.place('h', 't1', { slot: SLOT, key: 'k1' }, UNTIL_MS);
       book.held('h', 'e1');
-      book.confirming('h', 't2');
-      book.tell('h');
+      book.tell('h', 't2');
       // The confirm has failed for good, as far as is known.
       book.settle('t2', START_MS);
       const hold = book.find('h');

@@ -52,6 +52,41 @@ function withHolds(
   return withConnected((actor, world, state) => body(actor, createCalendarDouble(world), world, state));
 }
 
+describe('a place that comes to run late', () => {
+  it('makes nothing again where its hold ran out, though another had the id since', () =>
+    withHolds(async (actor, calendar, world, state) => {
+      const putOff = (id: string, ms: number) =>
+        state.storage.sql.exec('UPDATE task SET due_at = ? WHERE id = ?', world.clock.now() + ms, id);
+      const soon = { onConflict: 'allow', ttlSeconds: 30 };
+      calendar.weather = () => 'down';
+      const first = await place(actor, 'h', soon);
+      putOff(first.id, 600_000);
+      await pass(actor, world, 31_000);
+      const second = await place(actor, 'h', soon);
+      putOff(second.id, 900_000);
+      await pass(actor, world, 540_000);
+      calendar.weather = (call) => (call === 'remove' ? 'down' : 'fair');
+      await pass(actor, world, 60_000);
+      expect(actor.report(first.id)).toMatchObject({ state: 'done', result: { state: 'expired' } });
+      expect(calendar.log).toEqual([]);
+    }));
+});
+
+describe('a removal that is put off while a place looks for free time', () => {
+  it('is on the agenda, though nothing is placed', () =>
+    withHolds(async (actor, calendar, world, state) => {
+      await place(actor, 'h');
+      calendar.weather = (call) => (call === 'cancel' ? 'down' : 'fair');
+      world.script.random = () => 0.99;
+      await run(actor, 'cancel-hold', { holdId: 'h' });
+      await pass(actor, world, 5 * 60_000);
+      world.script.random = () => 0.001;
+      await place(actor, 'other');
+      const { due_at: dueAtMs } = state.storage.sql.exec('SELECT due_at FROM leftover').one();
+      expect(world.alarm.atMs).toBeLessThanOrEqual(Number(dueAtMs));
+    }));
+});
+
 describe('an id that is used again', () => {
   it('is not let go by a cancel that was meant for the hold before', () =>
     withHolds(async (actor, calendar, world) => {
@@ -194,6 +229,16 @@ describe('the events of holds that are over', () => {
       const atRest = tries;
       await pass(actor, world, 48 * HOUR_MS);
       expect(tries).toBe(atRest);
+    }));
+
+  it('are removed, and told, in a life that began after they were placed', () =>
+    withHolds(async (actor, calendar, world, state) => {
+      await place(actor, 'h', { ttlSeconds: 600 });
+      await pass(actor, world, 60_000);
+      expect(calendar.events.size).toBe(1);
+      await pass(openActor(state, world), world, 600_000);
+      expect(calendar.events.size).toBe(0);
+      expect(world.sent.filter(({ type }) => type === 'hold-expired')).toHaveLength(1);
     }));
 
   it('are tried with a rest in between when a removal throws', () =>

@@ -1,14 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import { Account } from '../../src/connector/account.ts';
 import { Availability } from '../../src/connector/availability.ts';
-import { Gate } from '../../src/connector/gate.ts';
 import { MeetingTimes } from '../../src/connector/meeting-times.ts';
 import type { BusyReport, WorkingHours } from '../../src/domain/availability.ts';
 import { type Failure, fail, ok, type Outcome } from '../../src/domain/failure.ts';
 import type { Interval } from '../../src/domain/interval.ts';
 import type { MeetingTimesQuestion } from '../../src/domain/meeting-times.ts';
 import type { Access, TimesQuestion } from '../../src/providers/provider.ts';
-import { withParts } from './bench.ts';
+import { openAccount, withParts } from './bench.ts';
 import { DARK, grantOf, HOUR_MS, REVOKED, START_MS, type World } from './world.ts';
 
 const QUESTION: MeetingTimesQuestion = {
@@ -38,9 +36,7 @@ function withMeetingTimes(body: (scene: Scene) => Promise<void>, silent = false)
   return withParts(async ({ tokens, store }, world) => {
     const { clock, script } = world;
     await tokens.adopt(grantOf(1));
-    const gate = new Gate({ store, maxConcurrent: 4, now: clock.now, random: () => 0.5, sleep: clock.sleep });
-    const obstacle = () => undefined;
-    const account = new Account({ tokens, gate, send: script.send, now: clock.now, obstacle });
+    const account = openAccount({ tokens, store }, world);
     const report: BusyReport = { calendars: [{ id: 'main', busy: ok([]) }] };
     script.readBusy = () => Promise.resolve(ok(report));
     const scripted: Scene['provider'] = { suggest: () => Promise.resolve(ok([])) };

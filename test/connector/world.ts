@@ -7,6 +7,7 @@ import type { ConnectorState } from '../../src/db/connectors.ts';
 import type { BusyReport } from '../../src/domain/availability.ts';
 import type { EventCancellation, EventChange, EventDraft, EventRecord } from '../../src/domain/event.ts';
 import { fail, ok, type Outcome } from '../../src/domain/failure.ts';
+import type { Lease, LeaseRequest } from '../../src/domain/lease.ts';
 import type { Notice } from '../../src/domain/notice.ts';
 import type { CalendarTask } from '../../src/domain/task.ts';
 import type { MetricEvent } from '../../src/metrics.ts';
@@ -22,7 +23,8 @@ import type {
 
 /** Where every virtual clock starts. */
 export const START_MS = Date.UTC(2026, 10, 23, 8);
-export const HOUR_MS = 60 * 60 * 1000;
+const MINUTE_MS = 60 * 1000;
+export const HOUR_MS = 60 * MINUTE_MS;
 export const DAY_MS = 24 * HOUR_MS;
 
 export const IDENTITY_OF_TESTS = {
@@ -143,6 +145,8 @@ export function createWorld() {
     hasSibling: (): Promise<boolean> => Promise.resolve(false),
     wipe: (): Promise<void> => Promise.resolve(),
     random: () => 0.5,
+    lease: ({ want }: LeaseRequest): Promise<Lease> =>
+      Promise.resolve({ granted: want, untilMs: clock.now() + MINUTE_MS, breaker: 'closed' }),
   };
   const rows: ConnectorState[] = [];
   const kv: { sealed?: string; lifeSeconds?: number } = {};
@@ -217,6 +221,7 @@ export function createWorld() {
     },
   };
   const sent: Notice[] = [];
+  const leases: LeaseRequest[] = [];
   return {
     clock,
     calls,
@@ -231,6 +236,14 @@ export function createWorld() {
     sendNotices: async (notices: Notice[]) => {
       await script.sendNotices(notices);
       sent.push(...notices);
+    },
+    /** What all connectors of an app share; `leases` is what it was asked. */
+    app: {
+      leases,
+      lease: (request: LeaseRequest) => {
+        leases.push(request);
+        return script.lease(request);
+      },
     },
     events: [] as MetricEvent[],
     keyring: createKeyring([{ id: 'k1', bytes: new Uint8Array(32).fill(7) }], (length) =>

@@ -11,6 +11,12 @@ export function isQuiet(): boolean {
   return open === 0;
 }
 
+/** Waits, which counts as nothing. */
+export const pause = scheduler.wait.bind(scheduler);
+
+// An object that waits to report what it has counted is not at rest.
+Object.defineProperty(scheduler, 'wait', { value: (ms: number) => watch(() => pause(ms)) });
+
 async function watch<T>(operation: () => Promise<T>): Promise<T> {
   open += 1;
   try {

@@ -1,6 +1,6 @@
 import worker, { ConnectorDO as OwnConnectorDO } from '../../src/index.ts';
 import type { CalendarTask } from '../../src/domain/task.ts';
-import { type AlarmSlot, countEnv, countStorage, isQuiet } from './counting.ts';
+import { type AlarmSlot, countEnv, countStorage, isQuiet, pause } from './counting.ts';
 import { type Counts, noCounts } from './counts.ts';
 
 export { CalendarService, HoldGroupDO, ProviderAppDO } from '../../src/index.ts';
@@ -69,7 +69,7 @@ export class ConnectorDO extends OwnConnectorDO {
   async rest(): Promise<void> {
     for (let quiet = 0; quiet < 3;) {
       // oxlint-disable-next-line no-await-in-loop
-      await scheduler.wait(5);
+      await pause(5);
       quiet = isQuiet() && this.#openTasks() === 0 ? quiet + 1 : 0;
     }
   }

@@ -275,3 +275,43 @@ describe('a hold over two people whose worker is killed', () => {
     expect(people.map(madeFor)).toEqual([1, 1]);
   });
 });
+
+describe('a worker that is killed with four calls of an account under way', () => {
+  const TIMEOUT_MS = 15_000;
+  let patient: ChildRuntime;
+  beforeAll(async () => {
+    patient = await startChildRuntime(sandbox, { PROVIDER_TIMEOUT_MS: String(TIMEOUT_MS) });
+  });
+  afterAll(() => patient.close());
+
+  it('and started again at once makes no fifth until they must have ended, and then all that is left', async () => {
+    const email = `person-${randomUUID()}@example.com`;
+    const person = sandbox.people.add({ provider: 'microsoft', email, name: 'A Person', timeZone: 'UTC' });
+    const connectorId = await connect(patient, person);
+    // The provider goes on with a dead worker's calls.
+    const effect = { kind: 'latency', ms: TIMEOUT_MS - 1_000 } as const;
+    const calls = () => sandbox.truth.calls.filter((call) => call.person === email && call.kind !== 'token');
+    const open = () => calls().filter((call) => !hasEnded(call));
+    sandbox.faults.add({ operation: 'graph.getSchedule', person: email, times: 4, effect });
+    const ids = Array.from({ length: 6 }, () => randomUUID());
+    const tasks = ids.map((id, day) => ({
+      id,
+      connectorId,
+      type: 'check-availability',
+      payload: {
+        timeMin: `2026-11-0${day + 1}T00:00:00Z`,
+        timeMax: `2026-11-0${day + 2}T00:00:00Z`,
+        timeZone: 'UTC',
+      },
+    }));
+    expect(await patient.api('POST', '/v1/tasks', { tasks })).toMatchObject({ status: 202 });
+    await expect.poll(() => open().length, SOON).toBe(4);
+    const seen = calls().length;
+    await patient.kill();
+    await patient.restart();
+    await Promise.all(ids.map((id) => patient.notice(({ taskId }) => taskId === id)));
+    expect(sandbox.truth.peak(email)).toBe(4);
+    const [first, last] = [calls()[seen], calls()[seen - 1]].map((call) => Date.parse(call?.at ?? ''));
+    expect((first ?? 0) - (last ?? 0)).toBeGreaterThanOrEqual(TIMEOUT_MS);
+  });
+});

@@ -26,7 +26,10 @@ export interface ChildRuntime extends Pick<Runtime, 'api' | 'fetch' | 'notices' 
 }
 
 /** Starts the worker with `wrangler dev` on a fresh state, with a second one that collects its notices. */
-export async function startChildRuntime(sandbox: Sandbox): Promise<ChildRuntime> {
+export async function startChildRuntime(
+  sandbox: Sandbox,
+  moreVars: Record<string, string> = {},
+): Promise<ChildRuntime> {
   const statePath = await mkdtemp(join(tmpdir(), 'calendar-sync-'));
   const collector = await collectNotices();
   const collectorConfig = join(statePath, 'notice-collector.json');
@@ -38,6 +41,7 @@ export async function startChildRuntime(sandbox: Sandbox): Promise<ChildRuntime>
     ...generated,
     PUBLIC_BASE_URL: LOCAL_BASE_URL,
     ALLOWED_REDIRECT_URIS: LOCAL_REDIRECT_URI,
+    ...moreVars,
   };
   const migration = runWrangler(
     ['d1', 'migrations', 'apply', 'DB', '--local', '--persist-to', statePath],

@@ -103,6 +103,7 @@ async function sendEnvelope<T>(
     headers: { Authorization: `Bearer ${access.accessToken}`, 'Content-Type': contentType },
     body,
     weight: Math.min(asked.length, MAX_WEIGHT),
+    calls: asked.length,
   });
   if (!sent.ok) return sent;
   if (!isSuccess(sent.value)) {

@@ -68,7 +68,11 @@ async function askEnvelope(
     },
   };
   const weight = Math.min(parts.length, PARTS_AT_ONCE);
-  const answer = readAs(await askGraph(graph, envelope, { weight }), envelopeSchema, 'batch');
+  const answer = readAs(
+    await askGraph(graph, envelope, { weight, calls: parts.length }),
+    envelopeSchema,
+    'batch',
+  );
   if (!answer.ok) return answer;
   const receivedAtMs = graph.access.now();
   return ok(

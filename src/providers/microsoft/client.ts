@@ -74,7 +74,7 @@ function versionUrl(graphUrl: string): string {
 export async function askGraph(
   graph: Graph,
   request: GraphRequest,
-  options: { weight?: number } = {},
+  options: { weight?: number; calls?: number } = {},
 ): Promise<Outcome<unknown>> {
   if (!isPlainPath(graph, request)) return fail({ kind: 'not-found', what: request.what });
   const { access, graphUrl } = graph;

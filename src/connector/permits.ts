@@ -1,0 +1,184 @@
+import { fail, ok, type Outcome } from '../domain/failure.ts';
+import type { Lease, LeaseRequest } from '../domain/lease.ts';
+import type { Tallies } from './tallies.ts';
+import { backOffMs } from './verdict.ts';
+
+/** The most permits asked for at once. */
+const MOST_AT_ONCE = 64;
+/** Trouble at the provider is reported no more often than this. */
+const REPORT_PAUSE_MS = 5_000;
+/** How long calls go on without permits when nobody answers who could give them. */
+const UNANSWERED_MS = 5_000;
+/** After so long without a call, what is left goes back. Longer would keep the object awake for nothing. */
+const QUIET_MS = 1_000;
+
+/** What permits are made of. */
+export interface PermitsOptions {
+  connectorId: string;
+  /** Asks the object that all connectors of this app share; throws when it cannot be reached. */
+  ask: (request: LeaseRequest) => Promise<Lease>;
+  /** What is counted of the connector's work goes along. */
+  tallies: Pick<Tallies, 'take' | 'putBack' | 'isEmpty'>;
+  now: () => number;
+  /** Uniform in [0, 1). */
+  random: () => number;
+  sleep: (ms: number) => Promise<void>;
+  onError: (where: string, thrown: unknown) => void;
+}
+
+/**
+ * The calls that the app as a whole allows this connector: leased in batches that grow with use, so that a
+ * busy connector asks rarely and a quiet one takes little; what is left when it falls quiet goes back. How
+ * the provider answers goes along; while the provider is known to be down, no call is allowed but the single
+ * probe.
+ */
+export class Permits {
+  readonly #options: PermitsOptions;
+  #left = 0;
+  #untilMs = 0;
+  #giveBack = 0;
+  #size = 1;
+  #health = { successes: 0, failures: 0 };
+  #isProbing = false;
+  #reportedAtMs = 0;
+  #unansweredUntilMs = 0;
+  #refused: { retryAtMs: number; isDown: boolean } | undefined;
+  #asking: Promise<void> | undefined;
+  #busyAtMs = 0;
+  #isWatching = false;
+
+  constructor(options: PermitsOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Spends permits on `calls` that leave now; false: there are too few, `obtain` them. Where nobody answers
+   * who could give permits, calls go on without: the provider's own limits hold.
+   */
+  spend(calls: number): boolean {
+    this.touch();
+    this.#dropLapsed();
+    if (this.#left >= calls) {
+      this.#left -= calls;
+      return true;
+    }
+    return this.#options.now() < this.#unansweredUntilMs;
+  }
+
+  /**
+   * Asks for permits for `calls`; others may have spent them by the time it resolves. Fails with `throttled`
+   * (the app's quota is used up) or `unavailable` (the provider is down), each with when to ask again.
+   */
+  async obtain(calls: number): Promise<Outcome<void>> {
+    // Whoever comes meanwhile waits for the same answer.
+    const isMet = this.#refused !== undefined && this.#options.now() < this.#refused.retryAtMs;
+    if (!isMet) {
+      this.#asking ??= this.#lease(calls).finally(() => {
+        this.#asking = undefined;
+      });
+      await this.#asking;
+    }
+    const refused = this.#refused;
+    if (refused === undefined || this.#options.now() >= refused.retryAtMs) return ok(undefined);
+    const { retryAtMs, isDown } = refused;
+    return isDown
+      ? fail({ kind: 'unavailable', ambiguous: false, retryAtMs, unsent: true })
+      : fail({ kind: 'throttled', scope: 'app', retryAtMs, unsent: true });
+  }
+
+  /** How the provider has answered a call. Trouble, and what a probe has found, are told at once. */
+  note(isUp: boolean): void {
+    const { now } = this.#options;
+    this.touch();
+    if (isUp) this.#health.successes += 1;
+    else this.#health.failures += 1;
+    const isNews = !isUp && now() - this.#reportedAtMs >= REPORT_PAUSE_MS;
+    if (!isNews && !this.#isProbing) return;
+    this.#isProbing = false;
+    this.#reportedAtMs = now();
+    void this.#request(0);
+  }
+
+  /** Something has happened that is to be reported once the connector falls quiet. */
+  touch(): void {
+    this.#busyAtMs = this.#options.now();
+    if (!this.#isWatching) void this.#reportWhenQuiet();
+  }
+
+  async #reportWhenQuiet(): Promise<void> {
+    const { now, sleep, tallies } = this.#options;
+    this.#isWatching = true;
+    for (;;) {
+      const waitMs = this.#busyAtMs + QUIET_MS - now();
+      if (waitMs <= 0) break;
+      // oxlint-disable-next-line no-await-in-loop
+      await sleep(waitMs);
+    }
+    this.#isWatching = false;
+    this.#drop();
+    const { successes, failures } = this.#health;
+    if (this.#giveBack + successes + failures > 0 || !tallies.isEmpty) await this.#request(0);
+  }
+
+  #dropLapsed(): void {
+    if (this.#left > 0 && this.#options.now() >= this.#untilMs) this.#drop();
+  }
+
+  /** Fewer permits were needed than asked for: the next lease is a smaller one. */
+  #drop(): void {
+    if (this.#left > 0) this.#size = Math.max(1, Math.floor(this.#size / 2));
+    this.#giveBack += this.#left;
+    this.#left = 0;
+    this.#untilMs = 0;
+  }
+
+  async #lease(calls: number): Promise<void> {
+    const { now, random } = this.#options;
+    const isUsedUp = this.#untilMs > now();
+    if (isUsedUp) this.#size = Math.min(this.#size * 2, MOST_AT_ONCE);
+    const want = Math.max(this.#size, calls);
+    const lease = await this.#request(want);
+    if (lease === undefined) {
+      this.#unansweredUntilMs = now() + UNANSWERED_MS;
+      return;
+    }
+    const { granted, untilMs, breaker, retryAtMs } = lease;
+    this.#left += granted;
+    this.#untilMs = untilMs;
+    this.#isProbing = granted > 0 && breaker === 'half-open';
+    const isShort = this.#left < calls;
+    // Fewer than one call needs are of no use: they go back.
+    if (isShort) {
+      this.#giveBack += this.#left;
+      this.#left = 0;
+    }
+    this.#refused = isShort
+      ? {
+          // Not all connectors of the app at the same instant.
+          retryAtMs: Math.max(retryAtMs ?? 0, now()) + backOffMs(1, random),
+          isDown: breaker !== 'closed',
+        }
+      : undefined;
+  }
+
+  /** One request, with all there is to report; undefined when nobody answers. */
+  async #request(want: number): Promise<Lease | undefined> {
+    const { connectorId, ask, tallies, onError } = this.#options;
+    const [health, giveBack, tally] = [this.#health, this.#giveBack, tallies.take()];
+    this.#health = { successes: 0, failures: 0 };
+    this.#giveBack = 0;
+    try {
+      const lease = await ask({ connectorId, want, giveBack, health, tally });
+      // What was leased before the provider went down is not for calls now.
+      if (lease.breaker === 'open') this.#drop();
+      return lease;
+    } catch (thrown) {
+      this.#giveBack += giveBack;
+      this.#health.successes += health.successes;
+      this.#health.failures += health.failures;
+      tallies.putBack(tally);
+      onError('lease of permits', thrown);
+      return undefined;
+    }
+  }
+}

@@ -1,0 +1,216 @@
+import { describe, expect, it } from 'vitest';
+import { Permits } from '../../src/connector/permits.ts';
+import { Tallies } from '../../src/connector/tallies.ts';
+import type { Outcome } from '../../src/domain/failure.ts';
+import type { Lease, LeaseRequest } from '../../src/domain/lease.ts';
+import { createClock, settle, START_MS } from './world.ts';
+
+/** Permits from an app that answers with `answer`; `asked` is what it was asked. */
+function openPermits() {
+  const clock = createClock();
+  const tallies = new Tallies();
+  const asked: LeaseRequest[] = [];
+  const errors: string[] = [];
+  const grant = ({ want }: LeaseRequest): Lease => ({
+    granted: want,
+    untilMs: clock.now() + 60_000,
+    breaker: 'closed',
+  });
+  const app: { answer: (request: LeaseRequest) => Lease } = { answer: grant };
+  const permits = new Permits({
+    connectorId: 'connector-1',
+    ask: async (request) => {
+      asked.push(request);
+      await Promise.resolve();
+      return app.answer(request);
+    },
+    tallies,
+    now: clock.now,
+    random: () => 0.5,
+    sleep: clock.sleep,
+    onError: (where) => void errors.push(where),
+  });
+  return { clock, tallies, asked, errors, grant, app, permits };
+}
+
+const GRANTED: Outcome<void> = { ok: true, value: undefined };
+
+/** Takes permits as the gate does. */
+async function take(permits: Permits, calls: number): Promise<Outcome<void>> {
+  while (!permits.spend(calls)) {
+    // oxlint-disable-next-line no-await-in-loop
+    const obtained = await permits.obtain(calls);
+    if (!obtained.ok) return obtained;
+  }
+  return GRANTED;
+}
+
+describe('permits', () => {
+  it('are leased in batches that grow with use: at most one lease for twenty calls under load', async () => {
+    const { permits, asked } = openPermits();
+    for (let call = 0; call < 1_000; call += 1) {
+      // oxlint-disable-next-line no-await-in-loop
+      expect(await take(permits, 1)).toEqual(GRANTED);
+    }
+    expect(asked.length).toBeLessThanOrEqual(50);
+    expect(asked.slice(0, 4).map(({ want }) => want)).toEqual([1, 2, 4, 8]);
+    expect(Math.max(...asked.map(({ want }) => want))).toBe(64);
+  });
+
+  it('are asked for once by calls that come at the same time', async () => {
+    const { permits, asked } = openPermits();
+    await Promise.all([take(permits, 1), take(permits, 1), take(permits, 1)]);
+    expect(asked.map(({ want }) => want)).toEqual([1, 2]);
+  });
+
+  it('are asked for as many as a batch of calls needs', async () => {
+    const { permits, asked } = openPermits();
+    expect(await take(permits, 50)).toEqual(GRANTED);
+    expect(asked.map(({ want }) => want)).toEqual([50]);
+  });
+
+  it('that are left when the connector falls quiet go back, and the next lease is smaller', async () => {
+    const { permits, asked, clock } = openPermits();
+    for (let call = 0; call < 9; call += 1) {
+      // oxlint-disable-next-line no-await-in-loop
+      await take(permits, 1);
+    }
+    await clock.advance(1_000);
+    expect(asked.at(-1)).toMatchObject({ want: 0, giveBack: 6 });
+    await take(permits, 1);
+    expect(asked.at(-1)).toMatchObject({ want: 4, giveBack: 0 });
+    const granted = asked.reduce((sum, { want }) => sum + want, 0);
+    const returned = asked.reduce((sum, { giveBack }) => sum + giveBack, 0);
+    expect(granted - returned).toBe(10 + 3);
+  });
+
+  it('that have lapsed are not used', async () => {
+    const { permits, asked, clock, app, grant } = openPermits();
+    app.answer = (request) => ({ ...grant(request), untilMs: clock.now() + 500 });
+    await take(permits, 1);
+    await take(permits, 1);
+    await clock.advance(600);
+    await take(permits, 1);
+    expect(asked.map(({ want, giveBack }) => [want, giveBack])).toEqual([
+      [1, 0],
+      [2, 0],
+      [1, 1],
+    ]);
+  });
+
+  it('that the app has not got fail the call, until when the app says, and nobody asks before', async () => {
+    const { permits, asked, clock, app, grant } = openPermits();
+    const retryAtMs = START_MS + 60_000;
+    app.answer = (request) => ({ ...grant(request), granted: 0, retryAtMs });
+    const refused = {
+      ok: false,
+      failure: { kind: 'throttled', scope: 'app', retryAtMs: retryAtMs + 500, unsent: true },
+    };
+    expect(await take(permits, 1)).toEqual(refused);
+    expect(await take(permits, 1)).toEqual(refused);
+    expect(asked).toHaveLength(1);
+    app.answer = grant;
+    await clock.advance(60_500);
+    expect(await take(permits, 1)).toEqual(GRANTED);
+  });
+
+  it('that are too few for a batch of calls go back', async () => {
+    const { permits, asked, clock, app, grant } = openPermits();
+    app.answer = (request) => ({ ...grant(request), granted: 3, retryAtMs: START_MS + 5_000 });
+    expect(await take(permits, 10)).toMatchObject({ failure: { kind: 'throttled', scope: 'app' } });
+    app.answer = grant;
+    await clock.advance(6_000);
+    await take(permits, 1);
+    expect(asked.reduce((sum, { giveBack }) => sum + giveBack, 0)).toBe(3);
+  });
+
+  it('are not waited for when nobody answers: calls go without for a while, and it is logged', async () => {
+    const { permits, asked, errors, clock, app, grant } = openPermits();
+    app.answer = () => {
+      throw new Error('unreachable');
+    };
+    for (let call = 0; call < 5; call += 1) {
+      // oxlint-disable-next-line no-await-in-loop
+      expect(await take(permits, 1)).toEqual(GRANTED);
+    }
+    expect(asked.filter(({ want }) => want > 0)).toHaveLength(1);
+    expect(errors).toEqual(['lease of permits']);
+    app.answer = grant;
+    await clock.advance(5_000);
+    await take(permits, 1);
+    expect(asked.filter(({ want }) => want > 0)).toHaveLength(2);
+  });
+});
+
+describe('while the provider is down', () => {
+  it('no call is allowed, and each is told when to come again', async () => {
+    const { permits, app } = openPermits();
+    const retryAtMs = START_MS + 30_000;
+    app.answer = () => ({ granted: 0, untilMs: START_MS, breaker: 'open', retryAtMs });
+    expect(await take(permits, 1)).toEqual({
+      ok: false,
+      failure: { kind: 'unavailable', ambiguous: false, retryAtMs: retryAtMs + 500, unsent: true },
+    });
+  });
+
+  it('what was leased before is not used', async () => {
+    const { permits, asked, app, grant } = openPermits();
+    await take(permits, 1);
+    await take(permits, 1);
+    app.answer = (request) => ({
+      ...grant(request),
+      granted: 0,
+      breaker: 'open',
+      retryAtMs: START_MS + 9_000,
+    });
+    permits.note(false);
+    await settle();
+    expect(await take(permits, 1)).toMatchObject({ failure: { kind: 'unavailable', unsent: true } });
+    expect(asked.reduce((sum, { giveBack }) => sum + giveBack, 0)).toBe(1);
+  });
+
+  it('what the probe has found is told at once', async () => {
+    const { permits, asked, app, grant } = openPermits();
+    app.answer = (request) => ({ ...grant(request), breaker: 'half-open' });
+    await take(permits, 1);
+    permits.note(true);
+    await settle();
+    expect(asked.at(-1)).toMatchObject({ want: 0, health: { successes: 1, failures: 0 } });
+  });
+});
+
+describe('what is reported', () => {
+  it('of trouble goes at once, and then in pauses', async () => {
+    const { permits, asked, clock } = openPermits();
+    await take(permits, 4);
+    for (let call = 0; call < 4; call += 1) permits.note(false);
+    await settle();
+    expect(asked.slice(1)).toMatchObject([{ want: 0, health: { failures: 1 } }]);
+    await clock.advance(5_000);
+    const failures = asked.reduce((sum, { health }) => sum + health.failures, 0);
+    expect(failures).toBe(4);
+    expect(asked).toHaveLength(3);
+  });
+
+  it('of figures goes along, and nothing of it is lost when nobody takes it', async () => {
+    const { permits, tallies, asked, clock, app, grant } = openPermits();
+    tallies.noteCall(200, 30);
+    app.answer = () => {
+      throw new Error('unreachable');
+    };
+    await take(permits, 1);
+    await clock.advance(10_000);
+    app.answer = grant;
+    permits.touch();
+    await clock.advance(1_000);
+    expect(asked.at(-1)?.tally.histograms['providerCalls|2xx']?.counts).toContain(1);
+    expect(tallies.isEmpty).toBe(true);
+  });
+
+  it('is nothing when there is nothing new', async () => {
+    const { permits, asked, clock } = openPermits();
+    permits.touch();
+    await clock.advance(10_000);
+    expect(asked).toEqual([]);
+  });
+});
