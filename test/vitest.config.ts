@@ -3,7 +3,12 @@ import { defineConfig } from 'vitest/config';
 import { TEST_VARIABLES } from './variables.ts';
 
 const root = new URL('..', import.meta.url).pathname;
-const inNode = ['test/sandbox/**/*.test.ts', 'test/flows/**/*.test.ts', 'test/cost/**/*.test.ts'];
+const inNode = [
+  'test/sandbox/**/*.test.ts',
+  'test/flows/**/*.test.ts',
+  'test/cost/**/*.test.ts',
+  'test/simulation/**/*.test.ts',
+];
 
 export default defineConfig({
   root,
@@ -33,6 +38,15 @@ export default defineConfig({
         },
       },
       { root, test: { name: 'sandbox', include: ['test/sandbox/**/*.test.ts'], testTimeout: 20_000 } },
+      {
+        root,
+        test: {
+          name: 'simulation',
+          environment: 'node',
+          include: ['test/simulation/**/*.test.ts'],
+          testTimeout: 300_000,
+        },
+      },
       {
         root,
         test: {
