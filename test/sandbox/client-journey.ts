@@ -13,6 +13,9 @@ const TokenReply = z.looseObject({
   client_info: z.string().optional(),
 });
 
+/** What a journey needs to know of the sandbox. */
+export type Providers = Pick<Sandbox, 'googleUrl' | 'microsoftUrl' | 'clients'>;
+
 /** Tokens as they were given out. */
 export type Tokens = z.infer<typeof TokenReply>;
 
@@ -46,7 +49,7 @@ export function pkcePair(): { verifier: string; challenge: string } {
 }
 
 /** Google's authorize address with everything a careful client sends; `changes` replaces or (empty) removes. */
-export function googleAuthorizeUrl(sandbox: Sandbox, changes: Record<string, string> = {}): string {
+export function googleAuthorizeUrl(sandbox: Providers, changes: Record<string, string> = {}): string {
   return addressWith(`${sandbox.googleUrl}/o/oauth2/v2/auth`, {
     client_id: sandbox.clients.google.id,
     redirect_uri: CALLBACK,
@@ -61,7 +64,7 @@ export function googleAuthorizeUrl(sandbox: Sandbox, changes: Record<string, str
 
 /** Entra's authorize address with everything a careful client sends. */
 export function microsoftAuthorizeUrl(
-  sandbox: Sandbox,
+  sandbox: Providers,
   changes: Record<string, string> = {},
   tenant = 'common',
 ): string {
@@ -77,7 +80,7 @@ export function microsoftAuthorizeUrl(
 }
 
 /** POST of Google's token address. */
-export async function googleToken(sandbox: Sandbox, fields: Record<string, string>): Promise<Response> {
+export async function googleToken(sandbox: Providers, fields: Record<string, string>): Promise<Response> {
   const { id, secret } = sandbox.clients.google;
   const body = new URLSearchParams(without({ client_id: id, client_secret: secret, ...fields }));
   return await fetch(`${sandbox.googleUrl}/token`, { method: 'POST', body });
@@ -85,7 +88,7 @@ export async function googleToken(sandbox: Sandbox, fields: Record<string, strin
 
 /** POST of Entra's token address. */
 export async function microsoftToken(
-  sandbox: Sandbox,
+  sandbox: Providers,
   fields: Record<string, string>,
   tenant = 'common',
 ): Promise<Response> {
@@ -96,7 +99,7 @@ export async function microsoftToken(
 
 /** A whole sign-in at Google, from the consent page to the tokens. */
 export async function connectGoogle(
-  sandbox: Sandbox,
+  sandbox: Providers,
   account: string,
   changes: Record<string, string> = {},
   untick: string[] = [],
@@ -115,7 +118,7 @@ export async function connectGoogle(
 
 /** A whole sign-in at Microsoft. */
 export async function connectMicrosoft(
-  sandbox: Sandbox,
+  sandbox: Providers,
   account: string,
   changes: Record<string, string> = {},
   untick: string[] = [],

@@ -100,6 +100,7 @@ const NewFault = z.strictObject({
   path: z.string().exactOptional(),
   times: z.number().exactOptional(),
   after: z.number().exactOptional(),
+  chance: z.number().min(0).max(1).exactOptional(),
   effect: z.discriminatedUnion('kind', [
     z.strictObject({
       kind: z.literal('status'),
@@ -122,6 +123,7 @@ const NewFault = z.strictObject({
       status: z.union([z.literal(429), z.literal(403), z.literal(503)]).exactOptional(),
       retryAfter: z.union([z.number(), z.literal('date')]).exactOptional(),
       holdMs: z.number(),
+      crossingMs: z.number().exactOptional(),
     }),
     z.strictObject({ kind: z.literal('malformed') }),
     z.strictObject({ kind: z.literal('empty') }),
@@ -153,6 +155,10 @@ export function controlPanel(rooms: ControlRooms): (ask: Ask) => Answer {
     'GET /sandbox/truth': () => jsonAnswer(200, truth),
     'DELETE /sandbox/truth': () => {
       truth.reset();
+      return jsonAnswer(200, {});
+    },
+    'POST /sandbox/client-died': () => {
+      truth.clientDied();
       return jsonAnswer(200, {});
     },
     'GET /sandbox/people': () => jsonAnswer(200, people.all()),

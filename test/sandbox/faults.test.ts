@@ -151,6 +151,16 @@ describe('a scripted fault', () => {
   });
 });
 
+describe('a fault by chance', () => {
+  test('strikes its share of the calls', async () => {
+    sandbox.faults.add({ effect: { kind: 'status', status: 503 }, times: 1_000, chance: 0.25 });
+    let struck = 0;
+    for (let call = 0; call < 200; call += 1) if ((await list()).status === 503) struck += 1;
+    expect(struck).toBeGreaterThan(25);
+    expect(struck).toBeLessThan(80);
+  });
+});
+
 describe('throttling', () => {
   test('holds the person off until the time is over and notes who comes early', async () => {
     script({ kind: 'throttle', status: 429, retryAfter: 10, holdMs: 10_000 });
@@ -219,6 +229,18 @@ describe('the truth log', () => {
     sandbox.truth.reset();
     expect(sandbox.truth.count()).toBe(0);
     expect(sandbox.truth.peak(ADA)).toBe(0);
+  });
+
+  test('tells the calls that a dead client has left open from those of the living', async () => {
+    sandbox.faults.add({ effect: { kind: 'latency', ms: 400 } });
+    const left = list();
+    await expect.poll(() => sandbox.truth.count()).toBe(1);
+    await fetch(`${sandbox.googleUrl}/sandbox/client-died`, { method: 'POST' });
+    await list();
+    expect(sandbox.truth.toJSON()).toMatchObject({ peaks: { [ADA]: 2 }, peaksAlive: { [ADA]: 1 } });
+    await left;
+    await list();
+    expect(sandbox.truth.toJSON()).toMatchObject({ peaksAlive: { [ADA]: 1 } });
   });
 });
 

@@ -1,3 +1,5 @@
+import { dice } from './dice.ts';
+import type { Dice } from './dice.ts';
 import type { Provider } from './people.ts';
 
 /** What a scripted fault does to a call. */
@@ -18,6 +20,8 @@ export type FaultEffect =
       retryAfter?: number | 'date';
       /** How long calls of that person are answered throttled, and noted as too early. */
       holdMs: number;
+      /** For how long a call may still cross the throttled reply on its way; longer where machines are busy. 50 by default. */
+      crossingMs?: number;
     }
   | { kind: 'malformed' }
   | { kind: 'empty' };
@@ -33,6 +37,8 @@ export interface FaultScript {
   times?: number;
   /** How many matching calls it lets pass first. */
   after?: number;
+  /** The share of the matching calls that it strikes, by the sandbox's seed; all of them by default. */
+  chance?: number;
   effect: FaultEffect;
 }
 
@@ -53,13 +59,18 @@ export interface Hold {
 
 // A timer may fire a moment early, and a call may cross the first throttled reply on its way.
 const EARLY_TOLERANCE_MS = 5;
-const CROSSING_GRACE_MS = 50;
+const CROSSING_MS = 50;
 
 /** The script of what goes wrong, and the holds that throttling leaves behind. */
 export class Faults {
   #scripts: { script: FaultScript; passed: number; struck: number }[] = [];
   readonly #standing = new Map<Provider, number>();
   readonly #holds = new Map<string, Hold>();
+  readonly #dice: Dice;
+
+  constructor(chance: Dice = dice(1)) {
+    this.#dice = chance;
+  }
 
   /** Adds a fault. Faults are tried in the order they were added. */
   add(script: FaultScript): void {
@@ -98,6 +109,7 @@ export class Faults {
         entry.passed += 1;
         continue;
       }
+      if (script.chance !== undefined && this.#dice.roll() >= script.chance) continue;
       entry.struck += 1;
       kinds.push(script.effect.kind);
       if (script.effect.kind === 'latency') delayMs += script.effect.ms;
@@ -119,7 +131,8 @@ export class Faults {
     if (hold === undefined || arrivedAtMs <= hold.sinceMs) return undefined;
     const earlyByMs = hold.untilMs - arrivedAtMs;
     if (earlyByMs <= EARLY_TOLERANCE_MS) return undefined;
-    return { hold, earlyByMs: arrivedAtMs - hold.sinceMs <= CROSSING_GRACE_MS ? 0 : earlyByMs };
+    const isCrossing = arrivedAtMs - hold.sinceMs <= (hold.effect.crossingMs ?? CROSSING_MS);
+    return { hold, earlyByMs: isCrossing ? 0 : earlyByMs };
   }
 }
 

@@ -62,7 +62,7 @@ export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbo
   const grants = new Grants(now);
   const store = new CalendarStore(chance, now);
   const people = new People({ store, grants, dice: chance });
-  const faults = new Faults();
+  const faults = new Faults(dice(options.seed ?? 1));
   const limits = new Limits();
   const truth = new TruthLog(now, {
     get microsoftPeak() {

@@ -66,7 +66,14 @@ export class TruthLog {
   /** What clients really changed, in order. */
   readonly effects: Effect[] = [];
   readonly #inFlight = new Map<string, number>();
-  readonly #peaks = new Map<string, { provider: Provider; person: string; peak: number }>();
+  /** Of those, the calls of the client that lives now. */
+  readonly #inFlightAlive = new Map<string, number>();
+  readonly #peaks = new Map<
+    string,
+    { provider: Provider; person: string; peak: number; peakAlive: number }
+  >();
+  /** How often the client has died. */
+  #deaths = 0;
   readonly #now: () => number;
   readonly #judgement: Judgement;
   readonly #listeners = new Set<(record: CallRecord) => void>();
@@ -107,9 +114,14 @@ export class TruthLog {
     if (key !== undefined && person !== undefined) {
       const running = (this.#inFlight.get(key) ?? 0) + 1;
       this.#inFlight.set(key, running);
-      const peak = Math.max(running, this.#peaks.get(key)?.peak ?? 0);
-      this.#peaks.set(key, { provider, person, peak });
+      const alive = (this.#inFlightAlive.get(key) ?? 0) + 1;
+      this.#inFlightAlive.set(key, alive);
+      const before = this.#peaks.get(key);
+      const peak = Math.max(running, before?.peak ?? 0);
+      const peakAlive = Math.max(alive, before?.peakAlive ?? 0);
+      this.#peaks.set(key, { provider, person, peak, peakAlive });
     }
+    const life = this.#deaths;
     return {
       record,
       meets: (fault) => {
@@ -121,13 +133,27 @@ export class TruthLog {
       end: (status, complaint) => {
         record.status = status;
         record.ms = this.#now() - startedAtMs;
-        if (key !== undefined) this.#inFlight.set(key, (this.#inFlight.get(key) ?? 1) - 1);
+        if (key !== undefined) {
+          this.#inFlight.set(key, (this.#inFlight.get(key) ?? 1) - 1);
+          if (life === this.#deaths) {
+            this.#inFlightAlive.set(key, (this.#inFlightAlive.get(key) ?? 1) - 1);
+          }
+        }
         const entry = { at, provider, operation, ...who, status };
         if (complaint?.refusal !== undefined) this.refusals.push({ ...entry, reason: complaint.refusal });
         if (complaint?.insecure !== undefined) this.insecure.push({ ...entry, reason: complaint.insecure });
         for (const listener of this.#listeners) listener(record);
       },
     };
+  }
+
+  /**
+   * The client was killed: its open calls go on at the provider and count for the peak, but no longer for the
+   * peak of the living.
+   */
+  clientDied(): void {
+    this.#deaths += 1;
+    this.#inFlightAlive.clear();
   }
 
   /** Notes a change that was made. */
@@ -189,7 +215,8 @@ export class TruthLog {
     this.insecure.length = 0;
     this.effects.length = 0;
     for (const [key, entry] of this.#peaks) {
-      this.#peaks.set(key, { ...entry, peak: this.#inFlight.get(key) ?? 0 });
+      const peak = this.#inFlight.get(key) ?? 0;
+      this.#peaks.set(key, { ...entry, peak, peakAlive: this.#inFlightAlive.get(key) ?? 0 });
     }
   }
 
@@ -200,8 +227,10 @@ export class TruthLog {
   }
 
   toJSON(): object {
-    const peaks = Object.fromEntries([...this.#peaks.values()].map(({ person, peak }) => [person, peak]));
+    const all = [...this.#peaks.values()];
+    const peaks = Object.fromEntries(all.map(({ person, peak }) => [person, peak]));
+    const peaksAlive = Object.fromEntries(all.map(({ person, peakAlive }) => [person, peakAlive]));
     const { calls, tooEarly, refusals, insecure, effects } = this;
-    return { calls, peaks, tooEarly, refusals, insecure, effects, verdict: this.verdict() };
+    return { calls, peaks, peaksAlive, tooEarly, refusals, insecure, effects, verdict: this.verdict() };
   }
 }
