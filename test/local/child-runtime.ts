@@ -27,7 +27,7 @@ export interface ChildRuntime extends Pick<Runtime, 'api' | 'fetch' | 'notices' 
 
 /** Starts the worker with `wrangler dev` on a fresh state, with a second one that collects its notices. */
 export async function startChildRuntime(
-  sandbox: Sandbox,
+  sandbox: Pick<Sandbox, 'vars' | 'secrets'>,
   moreVars: Record<string, string> = {},
 ): Promise<ChildRuntime> {
   const statePath = await mkdtemp(join(tmpdir(), 'calendar-sync-'));

@@ -185,7 +185,8 @@ export async function collectNotices() {
       }
       response.end();
     };
-    void take();
+    // A worker that is killed as it tells takes the rest along.
+    take().catch(() => response.destroy());
   });
   await new Promise<void>((resolve) => {
     server.listen(0, '127.0.0.1', resolve);
