@@ -1,0 +1,97 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type ChildRuntime, startChildRuntime } from '../local/child-runtime.ts';
+import { connect } from '../local/connect.ts';
+import { type SandboxProcess, startSandboxProcess } from '../local/sandbox-process.ts';
+import { connectMicrosoft } from '../sandbox/client-journey.ts';
+
+/** A connected work account at Microsoft, where asking for a named address is one provider call. */
+export interface Target {
+  email: string;
+  connectorId: string;
+  /** A token of the account for the bare loops, which go past the worker. */
+  accessToken: string;
+}
+
+/** The sandbox and the worker, each a process, with connected accounts. */
+export interface BenchStage {
+  sandbox: SandboxProcess;
+  worker: ChildRuntime;
+  targets: Target[];
+  latencyMs: number;
+  close(): Promise<void>;
+}
+
+const DAY_MS = 24 * 60 * 60 * 1000;
+const FIRST_MS = Math.ceil(Date.now() / DAY_MS) * DAY_MS + 30 * DAY_MS;
+/** Rises with each question: no two are alike, so none can share another's answer. */
+let asked = 0;
+
+/** Starts both and connects `connectors` accounts; from then on every provider call takes `latencyMs`. */
+export async function openBenchStage(connectors: number, latencyMs: number): Promise<BenchStage> {
+  const sandbox = await startSandboxProcess(1);
+  let worker: ChildRuntime | undefined;
+  try {
+    worker = await startChildRuntime(sandbox);
+    const targets: Target[] = [];
+    for (let index = 0; index < connectors; index += 1) {
+      const email = `bench-${index}@contoso.example`;
+      await sandbox.addPerson({ provider: 'microsoft', email, name: `Person ${index}`, timeZone: 'UTC' });
+      const connectorId = await connect(worker, { email, provider: 'microsoft' });
+      const { access_token: accessToken } = await connectMicrosoft(sandbox, email);
+      targets.push({ email, connectorId, accessToken });
+    }
+    await sandbox.limit({ microsoftPerTenMinutes: 1e9 });
+    await sandbox.latency('microsoft', latencyMs);
+    const running = worker;
+    const close = async () => {
+      await running.close();
+      await sandbox.close();
+    };
+    return { sandbox, worker, targets, latencyMs, close };
+  } catch (thrown) {
+    await worker?.close();
+    await sandbox.close();
+    throw thrown;
+  }
+}
+
+/** An hour that nobody has asked for yet. */
+export function nextHour(): { start: string; end: string } {
+  const startMs = FIRST_MS + (asked % 40_000) * 60_000;
+  asked += 1;
+  const [start, end] = [startMs, startMs + 60 * 60_000].map((ms) => new Date(ms).toISOString());
+  return { start: start ?? '', end: end ?? '' };
+}
+
+/** A question that is one getSchedule call. */
+export function questionFor({ email }: Target): object {
+  const { start, end } = nextHour();
+  return { timeMin: start, timeMax: end, timeZone: 'UTC', calendars: [email] };
+}
+
+const MOST_IN_BATCH = 100;
+const PATIENCE_MS = 180_000;
+
+/** Hands tasks over through the queue and waits until each is told to have ended. */
+export async function carryOut(
+  { worker }: BenchStage,
+  tasks: readonly { type: string; connectorId: string; payload: object }[],
+): Promise<void> {
+  const from = worker.notices.length;
+  const named = tasks.map((task) => ({ ...task, id: crypto.randomUUID() }));
+  for (let start = 0; start < named.length; start += MOST_IN_BATCH) {
+    const batch = named.slice(start, start + MOST_IN_BATCH);
+    const { status, text } = await worker.api('POST', '/v1/tasks', { tasks: batch });
+    if (status !== 202) throw new Error(`POST /v1/tasks: ${status} ${text}`);
+  }
+  const open = new Set<string>(named.map(({ id }) => id));
+  const giveUpAtMs = Date.now() + PATIENCE_MS;
+  for (let read = from; open.size > 0;) {
+    for (; read < worker.notices.length; read += 1) {
+      const { taskId = '', type, error } = worker.notices[read] ?? {};
+      if (open.delete(taskId) && type !== 'task-completed') throw new Error(`${taskId}: ${error?.message}`);
+    }
+    if (Date.now() > giveUpAtMs) throw new Error(`${open.size} tasks have not ended`);
+    await sleep(20);
+  }
+}
