@@ -3,8 +3,9 @@ import { defineConfig } from 'vitest/config';
 import { TEST_VARIABLES } from './variables.ts';
 
 const root = new URL('..', import.meta.url).pathname;
+const plain = ['sandbox', 'load', 'bench'].map((room) => `test/${room}/**/*.test.ts`);
 const inNode = [
-  'test/sandbox/**/*.test.ts',
+  ...plain,
   'test/flows/**/*.test.ts',
   'test/cost/**/*.test.ts',
   'test/simulation/**/*.test.ts',
@@ -37,7 +38,7 @@ export default defineConfig({
           testTimeout: 20_000,
         },
       },
-      { root, test: { name: 'sandbox', include: ['test/sandbox/**/*.test.ts'], testTimeout: 20_000 } },
+      { root, test: { name: 'sandbox', include: plain, testTimeout: 20_000 } },
       {
         root,
         test: {

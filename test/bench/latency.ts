@@ -14,7 +14,7 @@ export async function measureOverhead(stage: BenchStage, rounds: number): Promis
   const { sandbox, worker, targets } = stage;
   const [target] = targets;
   if (target === undefined) throw new Error('nobody is connected');
-  const [medians, tails, bare]: [number[], number[], number[]] = [[], [], []];
+  const [medians, tails, bare, actor]: [number[], number[], number[], number[]] = [[], [], [], []];
   for (let call = 0; call < 20; call += 1) await ask(stage, target);
   for (let round = 0; round < rounds; round += 1) {
     await sandbox.forgetTruth();
@@ -25,13 +25,9 @@ export async function measureOverhead(stage: BenchStage, rounds: number): Promis
     const beyond = walls.map((wall, index) => wall - (calls[index]?.ms ?? NaN));
     medians.push(quantile(beyond, 0.5));
     tails.push(quantile(beyond, 0.99));
-    const health: number[] = [];
-    for (let call = 0; call < CALLS; call += 1) {
-      const startedAtMs = performance.now();
-      await worker.fetch('/healthz');
-      health.push(performance.now() - startedAtMs);
-    }
-    bare.push(quantile(health, 0.5));
+    bare.push(await medianOf(() => worker.fetch('/healthz')));
+    const unknown = `/v1/connectors/${target.connectorId}/tasks/unknown`;
+    actor.push(await medianOf(() => worker.api('GET', unknown)));
   }
   return [
     {
@@ -41,8 +37,20 @@ export async function measureOverhead(stage: BenchStage, rounds: number): Promis
       target: { is: 'at most', value: 5 },
     },
     { name: 'overhead of a call, p99', unit: 'ms', rounds: tails, target: { is: 'at most', value: 25 } },
-    { name: 'of it the way to the worker and back (GET /healthz), p50', unit: 'ms', rounds: bare },
+    { name: 'of it to the worker and back (GET /healthz), p50', unit: 'ms', rounds: bare },
+    { name: 'of it to the actor and back (GET of no task), p50', unit: 'ms', rounds: actor },
   ];
+}
+
+/** What a call that asks no provider takes, milliseconds. */
+async function medianOf(call: () => Promise<unknown>): Promise<number> {
+  const walls: number[] = [];
+  for (let index = 0; index < CALLS; index += 1) {
+    const startedAtMs = performance.now();
+    await call();
+    walls.push(performance.now() - startedAtMs);
+  }
+  return quantile(walls, 0.5);
 }
 
 /** What the quiet connectors feel of one that is hot. */
