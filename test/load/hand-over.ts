@@ -4,8 +4,16 @@ import type { PlannedTask } from './plan.ts';
 
 /** Handed over and not known to have ended: a local queue fails with too many messages in it. */
 const MOST_OUT = 800;
+/**
+ * Of those handed over within the last moments: so many keep every connector busy, and the machine from being
+ * so busy itself that nobody can say who was late. One that waits for its retry is out of the way.
+ */
+const MOST_FRESH = 240;
+const FRESH_MS = 8_000;
 /** What the worker takes in one call. */
 const MOST_IN_BATCH = 100;
+/** After a hand-over that failed: the worker is most likely down. */
+const REST_MS = 1_000;
 /** Questions about tasks at once. */
 const MOST_QUESTIONS = 12;
 /** A task of which nothing was heard for so long is asked after. */
@@ -30,6 +38,7 @@ interface Progress {
   task: PlannedTask;
   stage: 'waiting' | 'ready' | 'out' | 'told' | 'ended' | 'lost';
   sends: number;
+  sentAtMs: number;
   /** When it was handed over or asked after last, epoch milliseconds. */
   heardAtMs: number;
 }
@@ -52,10 +61,17 @@ export class HandOver {
   readonly #out = new Set<Progress>();
   readonly #told = new Set<Progress>();
   #noticesRead = 0;
+  #restUntilMs = 0;
 
   constructor(worker: ChildRuntime, tasks: readonly PlannedTask[]) {
     this.#worker = worker;
-    const all = tasks.map((task): Progress => ({ task, stage: 'waiting', sends: 0, heardAtMs: 0 }));
+    const all = tasks.map((task): Progress => ({
+      task,
+      stage: 'waiting',
+      sends: 0,
+      sentAtMs: 0,
+      heardAtMs: 0,
+    }));
     this.#progress = new Map(all.map((one) => [one.task.id, one]));
     this.#dependents = Map.groupBy(
       all.filter(({ task }) => task.after !== undefined),
@@ -127,10 +143,16 @@ export class HandOver {
   }
 
   async #send(): Promise<void> {
-    while (this.#ready.length > 0 && this.#out.size < MOST_OUT) {
-      const batch = this.#ready.splice(0, Math.min(MOST_IN_BATCH, MOST_OUT - this.#out.size));
+    if (Date.now() < this.#restUntilMs) return;
+    for (;;) {
+      const freshSince = Date.now() - FRESH_MS;
+      const fresh = [...this.#out].filter(({ sentAtMs }) => sentAtMs > freshSince).length;
+      const room = Math.min(MOST_IN_BATCH, MOST_OUT - this.#out.size, MOST_FRESH - fresh);
+      if (this.#ready.length === 0 || room <= 0) return;
+      const batch = this.#ready.splice(0, room);
       for (const one of batch) {
         one.sends += 1;
+        one.sentAtMs = Date.now();
         one.heardAtMs = Date.now();
         one.stage = 'out';
         this.#out.add(one);
@@ -142,6 +164,7 @@ export class HandOver {
       if (status !== undefined && status < 500) throw new Error(`POST /v1/tasks answers ${status}`);
       // It may have come through all the same: the ids are the same.
       this.httpResends += 1;
+      this.#restUntilMs = Date.now() + REST_MS;
       for (const one of batch) this.#again(one);
       return;
     }

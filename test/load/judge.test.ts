@@ -87,10 +87,6 @@ describe('a run is not good', () => {
     ],
     ['when a hold is not there', { expectation: HOLD, ends: { t: DONE } }],
     [
-      'when something of a cancelled hold is left',
-      { expectation: GONE, ends: { t: DONE }, entries: [{ holdId: 'h' }] },
-    ],
-    [
       'when two rivals hold one time',
       { expectation: RIVALS, ends: { a: DONE, b: DONE }, entries: [{ holdId: 'ha' }] },
     ],
@@ -113,7 +109,7 @@ describe('a run is not good', () => {
 });
 
 describe('an early call', () => {
-  const tooEarly = [{ at: 5_000, operation: 'o', person: ADA, earlyByMs: 900 }];
+  const tooEarly = [{ at: 6_000, operation: 'o', person: ADA, earlyByMs: 900 }];
   const throttle = call({ at: 4_000, faults: ['throttle'] });
 
   it('is nobody’s fault when the process that was told has died with it', () => {
@@ -129,10 +125,15 @@ describe('an early call', () => {
     const killed = judgeCase({
       ends: { t: DONE },
       truth: { calls: [throttle], tooEarly },
-      killedAtMs: [4_900],
+      killedAtMs: [5_900],
     });
     expect(killed).toMatchObject({ early: [expect.stringContaining('900 ms early')], earlyUnknowing: 0 });
   });
+});
+
+it('tells what is left of a hold that was cancelled', () => {
+  const left = judgeCase({ expectation: GONE, ends: { t: DONE }, entries: [{ holdId: 'h' }] });
+  expect(left.leftOver).toEqual(['t cancelled hold h: 1 entries']);
 });
 
 it('counts windows with more calls than a user may make, none of them twice', () => {

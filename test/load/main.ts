@@ -30,7 +30,7 @@ const FAULTS: FaultEffect[] = [
   { kind: 'status', status: 503 },
   { kind: 'status-after', status: 500 },
   { kind: 'malformed' },
-  { kind: 'throttle', retryAfter: 2, holdMs: 2_000, crossingMs: CROSSING_MS },
+  { kind: 'throttle', retryAfter: 3, holdMs: 3_000, crossingMs: CROSSING_MS },
 ];
 const SLOW: FaultEffect = { kind: 'latency', ms: 600 };
 /** What every call takes: the provider is what the worker waits for, not this machine. */
@@ -142,13 +142,14 @@ async function raiseStorm(sandbox: SandboxProcess, share: number): Promise<void>
 }
 
 function print(judgement: Judgement, facts: [string, number][]): void {
-  const { lost, duplicated, failedUnexpectedly, early, refused, calls, faultyCalls } = judgement;
+  const { lost, duplicated, leftOver, failedUnexpectedly, early, refused, calls, faultyCalls } = judgement;
   const faulty = calls === 0 ? 0 : (100 * faultyCalls) / calls;
   const table = drawTable([
     ['figure', 'value'],
     ...facts.slice(0, 2),
     ['lost', lost.length],
     ['duplicated', duplicated.length],
+    ['left over of cancelled holds', leftOver.length],
     ['failed unexpectedly', failedUnexpectedly.length],
     ['early calls', early.length],
     ['early calls whose throttle was told to the dead', judgement.earlyUnknowing],
@@ -162,7 +163,14 @@ function print(judgement: Judgement, facts: [string, number][]): void {
     ...facts.slice(-1),
   ]);
   process.stdout.write(`\n${table}\n`);
-  for (const [name, list] of Object.entries({ lost, duplicated, failedUnexpectedly, early, refused })) {
+  for (const [name, list] of Object.entries({
+    lost,
+    duplicated,
+    leftOver,
+    failedUnexpectedly,
+    early,
+    refused,
+  })) {
     for (const line of list.slice(0, 10)) process.stdout.write(`${name}: ${line}\n`);
   }
 }
