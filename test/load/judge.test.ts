@@ -109,7 +109,7 @@ describe('a run is not good', () => {
 });
 
 describe('an early call', () => {
-  const tooEarly = [{ at: 6_000, operation: 'o', person: ADA, earlyByMs: 900 }];
+  const tooEarly = [{ at: 8_000, operation: 'o', person: ADA, earlyByMs: 900 }];
   const throttle = call({ at: 4_000, faults: ['throttle'] });
 
   it('is nobody’s fault when the process that was told has died with it', () => {
@@ -125,7 +125,7 @@ describe('an early call', () => {
     const killed = judgeCase({
       ends: { t: DONE },
       truth: { calls: [throttle], tooEarly },
-      killedAtMs: [5_900],
+      killedAtMs: [7_900],
     });
     expect(killed).toMatchObject({ early: [expect.stringContaining('900 ms early')], earlyUnknowing: 0 });
   });

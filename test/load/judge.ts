@@ -18,6 +18,9 @@ const COUNT_CALLS_OF_THE_DEAD = false;
  */
 const COUNT_LEFT_OVER = false;
 
+/** The parts of a batch begin so soon after it, and long before a worker that is started anew makes a call. */
+const PARTS_WITHIN_MS = 500;
+
 /** What one user of a provider may ask for in a stretch of time. */
 const USER_WINDOWS = {
   google: { calls: 500, ms: 100_000 },
@@ -101,9 +104,10 @@ function sortEarly({ calls, tooEarly }: Truth, killedAtMs: readonly number[]) {
   const isUnknowing = ({ person, at }: Truth['tooEarly'][number]) => {
     const own = throttles.filter((call) => call.person === person && call.at + call.ms <= at);
     const last = own.toSorted((a, b) => a.at + a.ms - b.at - b.ms).at(-1);
-    return (
-      last !== undefined && killedAtMs.some((ms) => last.at <= ms && ms <= last.at + last.ms + CROSSING_MS)
-    );
+    if (last === undefined) return false;
+    // A part of a batch may begin when the process that sent the batch is dead already.
+    const [fromMs, toMs] = [last.at - PARTS_WITHIN_MS, last.at + last.ms + CROSSING_MS];
+    return killedAtMs.some((ms) => fromMs <= ms && ms <= toMs);
   };
   const { true: unknowing = [], false: knowing = [] } = Object.groupBy(tooEarly, (call) =>
     isUnknowing(call) ? 'true' : 'false',

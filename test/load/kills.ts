@@ -15,8 +15,11 @@ const SET_UP_MS = 1_500;
 const SOON_EVERY = 4;
 const SOON_MS = 3_000;
 
-/** On a busy machine a call may cross the reply that throttles its account, in either process's queue, for so long. */
-export const CROSSING_MS = 1_000;
+/**
+ * On a busy machine a call may cross the reply that throttles its account for so long: in either process's queue, or
+ * behind the writes that the runtime has confirmed before it lets a call out.
+ */
+export const CROSSING_MS = 2_000;
 
 /** Kills the worker at moments spread over the run, and starts it again on the same state. */
 export class Kills {

@@ -30,14 +30,14 @@ const FAULTS: FaultEffect[] = [
   { kind: 'status', status: 503 },
   { kind: 'status-after', status: 500 },
   { kind: 'malformed' },
-  { kind: 'throttle', retryAfter: 3, holdMs: 3_000, crossingMs: CROSSING_MS },
+  { kind: 'throttle', retryAfter: 4, holdMs: 4_000, crossingMs: CROSSING_MS },
 ];
 const SLOW: FaultEffect = { kind: 'latency', ms: 600 };
 /** What every call takes: the provider is what the worker waits for, not this machine. */
 const LATENCY_MS = 50;
 
 /** When so many have ended the storm is over: what is left is in long back-offs, and comes through at its next try. */
-const STORM_UNTIL = 0.93;
+const STORM_UNTIL = 0.9;
 const DAY_MS = 24 * 60 * 60 * 1000;
 const REPORT_EVERY_MS = 15_000;
 
