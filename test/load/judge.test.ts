@@ -111,6 +111,7 @@ describe('a run is not good', () => {
 describe('an early call', () => {
   const tooEarly = [{ at: 8_000, operation: 'o', person: ADA, earlyByMs: 900 }];
   const throttle = call({ at: 4_000, faults: ['throttle'] });
+  const others = Array.from({ length: 40 }, (_, index) => call({ at: 4_000 + 100 * index, person: 'x' }));
 
   it('is nobody’s fault when the process that was told has died with it', () => {
     const killed = judgeCase({
@@ -118,16 +119,30 @@ describe('an early call', () => {
       truth: { calls: [throttle], tooEarly },
       killedAtMs: [4_200],
     });
-    expect(killed).toMatchObject({ early: [], earlyUnknowing: 1 });
+    expect(killed).toMatchObject({ early: [], earlyToldToTheDead: 1 });
   });
 
   it('counts when it had the time to be written down', () => {
     const killed = judgeCase({
       ends: { t: DONE },
-      truth: { calls: [throttle], tooEarly },
+      truth: { calls: [throttle, ...others], tooEarly },
       killedAtMs: [7_900],
     });
-    expect(killed).toMatchObject({ early: [expect.stringContaining('900 ms early')], earlyUnknowing: 0 });
+    expect(killed).toMatchObject({ early: [expect.stringContaining('900 ms early')], earlyToldToTheDead: 0 });
+  });
+
+  it('is nobody’s fault when nothing moved between the throttle and the call', () => {
+    const stood = judgeCase({
+      ends: { t: DONE },
+      truth: { calls: [throttle, call({ at: 7_900 })], tooEarly },
+    });
+    expect(stood).toMatchObject({ early: [], earlyCrossing: 1 });
+  });
+
+  it('of a part of a batch counts from the answer to the batch', () => {
+    const batch = call({ at: 3_900, ms: 3_000, kind: 'envelope' });
+    const calls = [batch, { ...throttle, inBatch: true }, ...others];
+    expect(judgeCase({ ends: { t: DONE }, truth: { calls, tooEarly } })).toMatchObject({ early: [] });
   });
 });
 

@@ -1,6 +1,6 @@
 import type { PersonSeen, SeenCall, Truth } from '../local/sandbox-process.ts';
+import { sortEarly } from './early.ts';
 import type { End } from './hand-over.ts';
-import { CROSSING_MS } from './kills.ts';
 import type { Expectation, Plan } from './plan.ts';
 
 /** Provider calls of one account at once: the providers' own limit, and the worker's. */
@@ -18,9 +18,6 @@ const COUNT_CALLS_OF_THE_DEAD = false;
  */
 const COUNT_LEFT_OVER = false;
 
-/** The parts of a batch begin so soon after it, and long before a worker that is started anew makes a call. */
-const PARTS_WITHIN_MS = 500;
-
 /** What one user of a provider may ask for in a stretch of time. */
 const USER_WINDOWS = {
   google: { calls: 500, ms: 100_000 },
@@ -37,7 +34,9 @@ export interface Judgement {
   /** Calls that came before a throttle had passed. */
   early: string[];
   /** Further ones that could not know: the process that was told of the throttle was dead, or took it along. */
-  earlyUnknowing: number;
+  earlyToldToTheDead: number;
+  /** And that crossed the throttled reply, for the machine stood still. */
+  earlyCrossing: number;
   peak: number;
   peakWithDead: number;
   overfullWindows: number;
@@ -54,7 +53,7 @@ export function judge(
   { truth, people }: { truth: Truth; people: readonly PersonSeen[] },
   killedAtMs: readonly number[],
 ): Judgement {
-  const [unknowing, early] = sortEarly(truth, killedAtMs);
+  const early = sortEarly(truth, killedAtMs);
   const entries = new Map(people.map((person) => [person.email, entriesOf(person)]));
   const judgements = plan.expectations.map((expected) =>
     judgeOne(expected, ends, entries.get(expected.email) ?? []),
@@ -74,11 +73,12 @@ export function judge(
     ],
     leftOver: judgements.flatMap(({ leftOver = [] }) => leftOver),
     failedUnexpectedly: failuresOf(plan, ends),
-    early: early.map(
+    early: early.knowing.map(
       ({ at, person, operation, earlyByMs }) =>
         `${new Date(at).toISOString()} ${person}: ${operation} ${earlyByMs} ms early`,
     ),
-    earlyUnknowing: unknowing.length,
+    earlyToldToTheDead: early.toldToTheDead.length,
+    earlyCrossing: early.crossing.length,
     peak: Math.max(0, ...Object.values(truth.peaksAlive)),
     peakWithDead: Math.max(0, ...Object.values(truth.peaks)),
     overfullWindows: countOverfullWindows(truth.calls),
@@ -96,23 +96,6 @@ export function isGood(judgement: Judgement): boolean {
   const peak = COUNT_CALLS_OF_THE_DEAD ? judgement.peakWithDead : judgement.peak;
   const wrong = [lost, duplicated, failedUnexpectedly, early, COUNT_LEFT_OVER ? leftOver : []];
   return wrong.every(({ length }) => length === 0) && peak <= MOST_AT_ONCE;
-}
-
-/** Those early calls whose throttle was told to a process that was dead, or died within a moment, and the others. */
-function sortEarly({ calls, tooEarly }: Truth, killedAtMs: readonly number[]) {
-  const throttles = calls.filter(({ faults = [] }) => faults.includes('throttle'));
-  const isUnknowing = ({ person, at }: Truth['tooEarly'][number]) => {
-    const own = throttles.filter((call) => call.person === person && call.at + call.ms <= at);
-    const last = own.toSorted((a, b) => a.at + a.ms - b.at - b.ms).at(-1);
-    if (last === undefined) return false;
-    // A part of a batch may begin when the process that sent the batch is dead already.
-    const [fromMs, toMs] = [last.at - PARTS_WITHIN_MS, last.at + last.ms + CROSSING_MS];
-    return killedAtMs.some((ms) => fromMs <= ms && ms <= toMs);
-  };
-  const { true: unknowing = [], false: knowing = [] } = Object.groupBy(tooEarly, (call) =>
-    isUnknowing(call) ? 'true' : 'false',
-  );
-  return [unknowing, knowing] as const;
 }
 
 interface Entry {
