@@ -33,6 +33,8 @@ const { values } = parseArgs({
     help: { type: 'boolean', default: false },
   },
 });
+// A signal alone ends a process without its exit handlers, which take the children along.
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => process.exit(130));
 if (values.help) process.stdout.write(USAGE);
 else await run();
 
