@@ -1,6 +1,6 @@
 import type { Config } from '../config.ts';
 import type { AvailabilityAnswer, AvailabilityQuestion } from '../domain/availability.ts';
-import { describeFailure, fail, ok, type Outcome } from '../domain/failure.ts';
+import { fail, ok, type Outcome } from '../domain/failure.ts';
 import type { Lease, LeaseRequest } from '../domain/lease.ts';
 import type { MeetingTimesAnswer, MeetingTimesQuestion } from '../domain/meeting-times.ts';
 import type { Notice } from '../domain/notice.ts';
@@ -8,21 +8,19 @@ import type { CalendarTask, TaskReport } from '../domain/task.ts';
 import { describeThrown, type RecordEvent } from '../metrics.ts';
 import { createSend, type Fetch } from '../providers/http.ts';
 import type { Provider } from '../providers/provider.ts';
-import { Account } from './account.ts';
+import type { Account } from './account.ts';
 import { Agenda, type Duty } from './agenda.ts';
 import { Availability } from './availability.ts';
-import { CallWindow } from './call-window.ts';
 import { Connection, type ConnectRequest, type ConnectResult, type SignInHints } from './connection.ts';
+import { createAccount } from './create-account.ts';
 import { Drain } from './drain.ts';
 import { Erasure } from './erasure.ts';
-import { CONNECTION, type Identity, LAST_USE, readFact, writeFact } from './facts.ts';
-import { Gate } from './gate.ts';
+import { CONNECTION, type Identity, readFact, writeFact } from './facts.ts';
 import { Holds } from './holds.ts';
 import { inTime } from './in-time.ts';
 import { type Acceptance, Ledger, type LedgerTask, type TaskEnd } from './ledger.ts';
 import { MeetingTimes } from './meeting-times.ts';
 import { Notices } from './notices.ts';
-import { OpenCalls } from './open-calls.ts';
 import { Permits } from './permits.ts';
 import { Publication, type Showcase } from './publication.ts';
 import { RetryBudget } from './retry-budget.ts';
@@ -30,21 +28,10 @@ import { Sequence } from './sequence.ts';
 import type { Alarm, Store } from './store.ts';
 import { Tallies } from './tallies.ts';
 import { TaskRuns } from './task-runs.ts';
+import { TokenUpkeep } from './token-upkeep.ts';
 import { type HeldGrant, Tokens } from './tokens.ts';
-import { backOffMs } from './verdict.ts';
 
 const MINUTE_MS = 60_000;
-/** A connector is in use for so long after its last use; only then is its token refreshed ahead of time. */
-const IN_USE_MS = 60 * MINUTE_MS;
-/** The last use is written no more often than this. */
-const USE_GRAIN_MS = 10 * MINUTE_MS;
-/** A token is refreshed ahead of time by this much, or by a tenth of its life. */
-const LONGEST_LEAD_MS = 5 * MINUTE_MS;
-/** How long a call may go on at the provider, as a multiple of its time-out here: the reply may be on its way. */
-const CALL_LIFE = 7 / 6;
-/** For how much of its time-out one row remembers open calls. */
-const CALL_GRAIN = 1 / 3;
-
 /** Everything an actor touches outside itself. */
 export interface ActorParts {
   identity: Identity;
@@ -83,6 +70,7 @@ export class Actor {
   readonly #publication: Publication;
   readonly #tokens: Tokens;
   readonly #account: Account;
+  readonly #upkeep: TokenUpkeep;
   readonly #availability: Availability;
   readonly #meetingTimes: MeetingTimes;
   readonly #connection: Connection;
@@ -141,36 +129,24 @@ export class Actor {
     const tokens = this.#tokens;
     const obstacle = () => this.#connection.obstacle();
     const budget = new RetryBudget();
-    const callLifeMs = limits.providerTimeoutMs * CALL_LIFE;
-    const grainMs = limits.providerTimeoutMs * CALL_GRAIN;
-    const gate = new Gate({
-      store,
-      maxConcurrent: limits.maxConcurrent[identity.provider],
-      openCalls: new OpenCalls({
-        store,
-        callLifeMs,
-        grainMs,
-        freshTasks: () => ledger.freshSince(now() - callLifeMs - grainMs),
-        covered: () => this.#drain.firstRunsSince(now() - grainMs),
-        now,
-      }),
-      window: new CallWindow({ store, limit: limits.user[identity.provider], now }),
-      permits,
-      now,
-      random,
-      sleep,
-    });
-    this.#account = new Account({
+    this.#account = createAccount({
+      ...shared,
+      limits,
+      ledger,
       tokens,
-      gate,
       permits,
       tallies,
       budget,
-      send,
-      now,
-      random,
       sleep,
       obstacle,
+      firstRunsSince: (sinceMs) => this.#drain.firstRunsSince(sinceMs),
+    });
+    this.#upkeep = new TokenUpkeep({
+      ...shared,
+      agenda,
+      account: this.#account,
+      obstacle,
+      onFailure: (failure) => this.#connection.notice(failure),
     });
     this.#connection = new Connection({ ...shared, agenda, ledger, tokens, publication, notices, provider });
     this.#holds = new Holds({
@@ -262,7 +238,7 @@ export class Actor {
       }),
     );
     this.#drain.welcome(tasks.filter((_, index) => submissions[index] === 'accepted').map(({ id }) => id));
-    this.#markUse();
+    this.#upkeep.markUse();
     this.#drain.start();
     // Awaited: once the caller is told, the alarm stands that resumes the tasks after a crash.
     await this.#arm();
@@ -314,7 +290,7 @@ export class Actor {
   async #answer<T>(ask: () => Promise<Outcome<T>>): Promise<Outcome<T>> {
     const obstacle = this.#connection.obstacle();
     if (obstacle !== undefined) return fail(obstacle);
-    this.#markUse();
+    this.#upkeep.markUse();
     const answer = await ask();
     if (!answer.ok) this.#connection.notice(answer.failure);
     await this.#arm();
@@ -393,27 +369,12 @@ export class Actor {
   async #perform(duty: Exclude<Duty, 'erase'>): Promise<void> {
     switch (duty) {
       case 'refresh-token':
-        return await this.#refreshAhead();
+        return await this.#upkeep.refreshAhead();
       case 'publish':
         await this.#publication.saveRow();
         return;
       case 'send-notices':
         return await this.#notices.flush();
-    }
-  }
-
-  /** Refreshes the token of a connector in use before it expires; one that is not in use refreshes on demand. */
-  async #refreshAhead(): Promise<void> {
-    const { store, now, random } = this.#parts;
-    this.#agenda.strike('refresh-token');
-    const lastUse = readFact(store, LAST_USE);
-    if (lastUse === undefined || now() - lastUse.atMs > IN_USE_MS) return;
-    if (this.#connection.obstacle() !== undefined) return;
-    const refreshed = await this.#account.refresh();
-    if (refreshed.ok) return;
-    this.#connection.notice(refreshed.failure);
-    if (describeFailure(refreshed.failure).retryable) {
-      this.#agenda.schedule('refresh-token', now() + MINUTE_MS + backOffMs(6, random));
     }
   }
 
@@ -430,17 +391,13 @@ export class Actor {
 
   /** In the same breath as the grant is stored: what else must follow from it. */
   #grantStored(stored: HeldGrant, replaced: HeldGrant | undefined): void {
-    const { store, now, random } = this.#parts;
+    const { store } = this.#parts;
     const connection = readFact(store, CONNECTION);
     const spell = (scopes: readonly string[]) => scopes.toSorted().join(' ');
     if (connection !== undefined && spell(connection.scopes) !== spell(stored.scopes)) {
       writeFact(store, CONNECTION, { ...connection, scopes: stored.scopes });
     }
-    const leadMs = Math.min(LONGEST_LEAD_MS, (stored.expiresAtMs - now()) / 10);
-    // Spread, so that connectors made together are not refreshed together.
-    // Never at once: a token that lives for seconds is refreshed on demand.
-    const dueAtMs = Math.max(stored.expiresAtMs - leadMs * (1 + random()), now() + MINUTE_MS);
-    this.#agenda.schedule('refresh-token', dueAtMs);
+    this.#upkeep.plan(stored);
     if (replaced !== undefined && replaced.refreshToken !== stored.refreshToken) {
       this.#publish();
     }
@@ -450,13 +407,6 @@ export class Actor {
   #publish(): void {
     this.#publication.note();
     void this.#publication.saveRow();
-  }
-
-  #markUse(): void {
-    const { store, now } = this.#parts;
-    const lastUse = readFact(store, LAST_USE);
-    if (lastUse === undefined || now() - lastUse.atMs > USE_GRAIN_MS)
-      writeFact(store, LAST_USE, { atMs: now() });
   }
 
   #rearm(): void {

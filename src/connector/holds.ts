@@ -1,5 +1,4 @@
-import type { AvailabilityQuestion, BusyReport } from '../domain/availability.ts';
-import type { EventDraft } from '../domain/event.ts';
+import type { AvailabilityQuestion } from '../domain/availability.ts';
 import { describeFailure, fail, type Failure, ok, type Outcome } from '../domain/failure.ts';
 import {
   confirmHoldRequestSchema,
@@ -7,17 +6,14 @@ import {
   type HoldConfirmation,
   type HoldRecord,
   type HoldRequest,
-  placeHoldRequestSchema,
 } from '../domain/hold.ts';
-import { clipIntervals, type Interval, mergeIntervals, overlaps } from '../domain/interval.ts';
+import { clipIntervals, type Interval, overlaps } from '../domain/interval.ts';
 import type { CalendarTask, TaskType } from '../domain/task.ts';
-import { formatInstant } from '../domain/time-zone.ts';
-import type { Provider } from '../providers/provider.ts';
-import type { Account } from './account.ts';
 import { creationKeyOf } from './creation.ts';
 import type { Lane } from './gate.ts';
 import { type Hold, HoldBook, type Placed } from './hold-book.ts';
-import { HoldSweep } from './hold-sweep.ts';
+import { HoldSweep, type HoldSweepOptions } from './hold-sweep.ts';
+import { conflict, draftOf, holdIdOf, isOver, isSameSlot, judgeGaps, present } from './hold-terms.ts';
 import { inTime } from './in-time.ts';
 import { canonicalJson } from './ledger.ts';
 import type { Notices } from './notices.ts';
@@ -27,32 +23,18 @@ import type { Store } from './store.ts';
 /** How long a disconnect waits for the holds' events to go. */
 const LONGEST_RELEASE_MS = 10_000;
 
-/** What the person reads in their calendar. */
-const SUMMARY = 'Hold (not confirmed yet)';
-
 const CLOSED: Failure = { kind: 'grant-revoked', detail: 'the account is being disconnected' };
 
 /** What holds are made of. */
-export interface HoldsOptions {
+export interface HoldsOptions extends Omit<HoldSweepOptions, 'book' | 'turns'> {
   connectorId: string;
   store: Store;
   notices: Notices;
-  account: Account;
-  provider: Provider;
-  now: () => number;
-  random: () => number;
-  onError: (where: string, thrown: unknown) => void;
-  /** Why nothing may be asked of the account now, if so. */
-  obstacle: () => Failure | undefined;
-  /** A call has failed in a way that may concern the whole connector. */
-  onFailure: (failure: Failure) => void;
   /** The tasks of these types that came before this one and have not ended. */
   openBefore: (
     taskId: string,
     types: readonly TaskType[],
   ) => { id: string; type: TaskType; payload: unknown }[];
-  /** The next due time may have changed. */
-  rearm: () => void;
 }
 
 /** A run of a task that concerns a hold. */
@@ -399,67 +381,4 @@ export class Holds {
     for (const hold of over) notices.post({ type: 'hold-expired', result: present(hold) });
     if (over.length > 0) this.#sweep.schedule();
   }
-}
-
-/** The hold that a task is to place or to confirm. */
-function holdIdOf({ type, payload }: { type: TaskType; payload: unknown }): string | undefined {
-  if (type === 'place-hold') return placeHoldRequestSchema.parse(payload).request.holdId;
-  if (type === 'confirm-hold') return confirmHoldRequestSchema.parse(payload).confirmation.holdId;
-  return undefined;
-}
-
-function isOver({ state }: Hold): boolean {
-  return state === 'cancelled' || state === 'expired';
-}
-
-function draftOf(holdId: string, { slot, groupId }: Placed): EventDraft {
-  const { startMs, endMs, timeZone, calendarId } = slot;
-  return {
-    summary: SUMMARY,
-    time: { kind: 'timed', startMs, endMs, timeZone },
-    attendees: [],
-    recurrence: [],
-    notify: 'none',
-    conference: false,
-    holdId: groupId ?? holdId,
-    ...(calendarId !== undefined && { calendarId }),
-  };
-}
-
-function isSameSlot(one: Placed['slot'], other: Placed['slot']): boolean {
-  return one.startMs === other.startMs && one.endMs === other.endMs && one.calendarId === other.calendarId;
-}
-
-/** The parts of the asked time that are taken, and no more: what else the others hold is not the caller's. */
-function conflict({ slot }: HoldRequest, taken: readonly Interval[]): Outcome<never> {
-  const parts = mergeIntervals(clipIntervals(taken, slot));
-  return fail({ kind: 'conflict', with: parts, timeZone: slot.timeZone });
-}
-
-/** Free only if every calendar could be read: a gap that may close is worth another try, any other is the answer. */
-function judgeGaps({ calendars }: BusyReport, named: readonly string[] = []): Outcome<void> {
-  const gaps = calendars.flatMap(({ id, busy }) => (busy.ok ? [] : [{ id, failure: busy.failure }]));
-  const passing = gaps.find(({ failure }) => describeFailure(failure).retryable);
-  if (passing !== undefined) return fail(passing.failure);
-  const absent = gaps.find(({ id, failure }) => failure.kind === 'not-found' && named.includes(id));
-  if (absent !== undefined) return fail({ kind: 'not-found', what: `calendar ${absent.id}` });
-  return gaps.length === 0
-    ? ok(undefined)
-    : fail({ kind: 'unknown-busy', calendars: gaps.map(({ id }) => id) });
-}
-
-function present({ holdId, state, placed, event, expiresAtMs }: Hold): HoldRecord {
-  const shown = state === 'placing' || state === 'confirming' ? 'held' : state;
-  if (placed === undefined) return { holdId, state: shown };
-  const { startMs, endMs, timeZone } = placed.slot;
-  return {
-    holdId,
-    state: shown,
-    ...(placed.groupId !== undefined && { groupId: placed.groupId }),
-    ...(placed.eventId !== undefined && { eventId: placed.eventId }),
-    start: formatInstant(startMs, timeZone),
-    end: formatInstant(endMs, timeZone),
-    expiresAt: formatInstant(expiresAtMs, timeZone),
-    ...(event !== undefined && { event }),
-  };
 }

@@ -183,7 +183,6 @@ export const groupStateSchema = z.enum([
   'cancelled',
   'expired',
 ]);
-export type GroupState = z.infer<typeof groupStateSchema>;
 
 /**
  * A hold over several connectors as callers are told of it; times RFC 3339, each of `slots` as it stands on

@@ -90,6 +90,40 @@ export function beginGroup(
   };
 }
 
+/** The id under which each connector knows its part: of this holding alone. */
+export function ownHoldId({ round }: Group): string {
+  return `group:${round}`;
+}
+
+/** There are steps to take. */
+export function isMoving({ phase }: Group): boolean {
+  return phase === 'placing' || phase === 'confirming' || phase === 'releasing';
+}
+
+/** It has been let go everywhere. */
+export function isOver({ phase }: Group): boolean {
+  return phase === 'cancelled' || phase === 'expired';
+}
+
+/** The order in which connectors are asked, the same in every group: two groups do not take turns in each other's way. */
+export function inOrderOfIds(slots: readonly GroupSlot[]): GroupSlot[] {
+  return slots.toSorted((a, b) => (a.connectorId < b.connectorId ? -1 : 1));
+}
+
+/** The group with this slot as it stands now. */
+export function withSlot(group: Group, changed: GroupSlot): Group {
+  const { connectorId } = changed;
+  return {
+    ...group,
+    slots: group.slots.map((slot) => (slot.connectorId === connectorId ? changed : slot)),
+  };
+}
+
+/** One connector has refused: all let go, for what it was asked itself may still have come through. */
+export function stop(group: Group, error: GroupError): Group {
+  return { ...group, phase: 'releasing', error, attempts: 0 };
+}
+
 /** Whether a request asks for what the group is: then it is a repeat. */
 export function isSameRequest({ asked, slots }: Group, request: GroupHoldRequest): boolean {
   if (asked === undefined) return false;

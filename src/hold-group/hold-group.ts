@@ -15,9 +15,15 @@ import {
   type GroupConfirmation,
   type GroupError,
   type GroupSlot,
+  inOrderOfIds,
+  isMoving,
+  isOver,
   isSameConfirmation,
   isSameRequest,
+  ownHoldId,
   presentGroup,
+  stop,
+  withSlot,
 } from './group-state.ts';
 
 /** How long the connectors may take together before the alarm goes on asking. */
@@ -359,36 +365,6 @@ function moved(group: Group): Step {
 
 function stuck(group: Group): Step {
   return { group, isStuck: true };
-}
-
-/** The id under which each connector knows its part: of this holding alone. */
-function ownHoldId({ round }: Group): string {
-  return `group:${round}`;
-}
-
-function isMoving({ phase }: Group): boolean {
-  return phase === 'placing' || phase === 'confirming' || phase === 'releasing';
-}
-
-function isOver({ phase }: Group): boolean {
-  return phase === 'cancelled' || phase === 'expired';
-}
-
-function inOrderOfIds(slots: readonly GroupSlot[]): GroupSlot[] {
-  return slots.toSorted((a, b) => (a.connectorId < b.connectorId ? -1 : 1));
-}
-
-function withSlot(group: Group, changed: GroupSlot): Group {
-  const { connectorId } = changed;
-  return {
-    ...group,
-    slots: group.slots.map((slot) => (slot.connectorId === connectorId ? changed : slot)),
-  };
-}
-
-/** One connector has refused: all let go, for what it was asked itself may still have come through. */
-function stop(group: Group, error: GroupError): Group {
-  return { ...group, phase: 'releasing', error, attempts: 0 };
 }
 
 function tell(group: Group, isRepeat: boolean): GroupAnswer {

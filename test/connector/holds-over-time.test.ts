@@ -1,56 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import type { Actor } from '../../src/connector/actor.ts';
 import { fail, ok } from '../../src/domain/failure.ts';
-import type { TaskType } from '../../src/domain/task.ts';
-import { openActor, ring, withConnected } from './bench-actor.ts';
-import { createCalendarDouble } from './calendar-double.ts';
-import { HOUR_MS, settle, taskOf, type World } from './world.ts';
+import { openActor } from './bench-actor.ts';
+import { DAY, pass, place, run, SLOT, withHolds } from './bench-holds.ts';
+import { HOUR_MS, settle, taskOf } from './world.ts';
 
-const SLOT = { start: '2026-11-24T09:00:00Z', end: '2026-11-24T10:00:00Z', timeZone: 'UTC' };
 const LATER = { start: '2026-11-24T15:00:00Z', end: '2026-11-24T16:00:00Z', timeZone: 'UTC' };
-const DAY = {
-  range: { startMs: Date.UTC(2026, 10, 24), endMs: Date.UTC(2026, 10, 25) },
-  timeZone: 'UTC',
-};
 const GUESTS = { summary: 'Planning', attendees: [{ email: 'g@example.com' }] };
-
-let named = 0;
-
-/** Hands a task in and lets it run as far as it gets without the clock; how it stands. */
-async function run(actor: Actor, type: TaskType, payload: object) {
-  named += 1;
-  const id = `over-time-${named}`;
-  await actor.submit([taskOf(id, { type, payload })]);
-  await settle();
-  return { id, ...actor.report(id) };
-}
-
-const place = (actor: Actor, holdId: string, more: object = {}) =>
-  run(actor, 'place-hold', { holdId, ...SLOT, ...more });
-
-/** Lets the clock run, the alarm going off on its way; how often it did. */
-async function pass(actor: Actor, world: World, ms: number): Promise<number> {
-  const untilMs = world.clock.now() + ms;
-  let rings = 0;
-  while (world.alarm.atMs !== null && world.alarm.atMs <= untilMs && rings < 5_000) {
-    // oxlint-disable-next-line no-await-in-loop
-    await ring(actor, world);
-    rings += 1;
-  }
-  await world.clock.advance(Math.max(0, untilMs - world.clock.now()));
-  return rings;
-}
-
-function withHolds(
-  body: (
-    actor: Actor,
-    calendar: ReturnType<typeof createCalendarDouble>,
-    world: World,
-    state: DurableObjectState,
-  ) => Promise<void>,
-) {
-  return withConnected((actor, world, state) => body(actor, createCalendarDouble(world), world, state));
-}
 
 describe('a place that comes to run late', () => {
   it('makes nothing again where its hold ran out, though another had the id since', () =>

@@ -1,53 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import type { Actor } from '../../src/connector/actor.ts';
-import type { TaskType } from '../../src/domain/task.ts';
 import { fail, ok } from '../../src/domain/failure.ts';
-import { openActor, ring, withConnected } from './bench-actor.ts';
-import { createCalendarDouble } from './calendar-double.ts';
-import { DARK, HOUR_MS, REVOKED, settle, SIGN_IN, START_MS, taskOf, type World } from './world.ts';
+import { openActor } from './bench-actor.ts';
+import { DAY, pass, place, run, withHolds } from './bench-holds.ts';
+import { DARK, HOUR_MS, REVOKED, settle, SIGN_IN, START_MS, taskOf } from './world.ts';
 
-const SLOT = { start: '2026-11-24T09:00:00Z', end: '2026-11-24T10:00:00Z', timeZone: 'UTC' };
 const TIME = { start: '2026-11-24T09:00:00+00:00', end: '2026-11-24T10:00:00+00:00' };
-const DAY = {
-  range: { startMs: Date.UTC(2026, 10, 24), endMs: Date.UTC(2026, 10, 25) },
-  timeZone: 'UTC',
-};
-
-let named = 0;
-
-/** Hands a task in and lets it run as far as it gets without the clock; how it stands. */
-async function run(actor: Actor, type: TaskType, payload: object) {
-  named += 1;
-  const id = `task-${named}`;
-  await actor.submit([taskOf(id, { type, payload })]);
-  await settle();
-  return { id, ...actor.report(id) };
-}
-
-const place = (actor: Actor, holdId: string, more: object = {}) =>
-  run(actor, 'place-hold', { holdId, ...SLOT, ...more });
-
-/** Lets the clock run, the alarm going off on its way. */
-async function pass(actor: Actor, world: World, ms: number): Promise<void> {
-  const untilMs = world.clock.now() + ms;
-  while (world.alarm.atMs !== null && world.alarm.atMs <= untilMs) {
-    // oxlint-disable-next-line no-await-in-loop
-    await ring(actor, world);
-  }
-  await world.clock.advance(Math.max(0, untilMs - world.clock.now()));
-}
-
-/** With a connected account on a calendar that behaves as it is told. */
-function withHolds(
-  body: (
-    actor: Actor,
-    calendar: ReturnType<typeof createCalendarDouble>,
-    world: World,
-    state: DurableObjectState,
-  ) => Promise<void>,
-) {
-  return withConnected((actor, world, state) => body(actor, createCalendarDouble(world), world, state));
-}
 
 describe('placing a hold', () => {
   it('asks the provider when it is free, then writes one event', () =>

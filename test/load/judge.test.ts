@@ -98,6 +98,10 @@ describe('a run is not good', () => {
         truth: { effects: [1, 2].map(() => ({ deed: 'created', person: ADA, key: 'k' })) },
       },
     ],
+    [
+      'with five calls at once, one of them of a process that is dead',
+      { ends: { t: DONE }, truth: { peaks: { [ADA]: 5 }, peaksAlive: { [ADA]: 4 } } },
+    ],
     ['with five calls at once', { ends: { t: DONE }, truth: { peaksAlive: { [ADA]: 5 } } }],
     [
       'with an early call',
@@ -149,6 +153,7 @@ describe('an early call', () => {
 it('tells what is left of a hold that was cancelled', () => {
   const left = judgeCase({ expectation: GONE, ends: { t: DONE }, entries: [{ holdId: 'h' }] });
   expect(left.leftOver).toEqual(['t cancelled hold h: 1 entries']);
+  expect(isGood(left)).toBe(false);
 });
 
 it('counts windows with more calls than a user may make, none of them twice', () => {

@@ -6,18 +6,6 @@ import type { Expectation, Plan } from './plan.ts';
 /** Provider calls of one account at once: the providers' own limit, and the worker's. */
 export const MOST_AT_ONCE = 4;
 
-/**
- * Whether the calls that a killed process has left open count too. The gate must remember them across a
- * crash before they can.
- */
-const COUNT_CALLS_OF_THE_DEAD = false;
-
-/**
- * Whether an entry that outlives the cancel of its hold fails a run. It can: a write of a killed process may
- * land at the provider after the cancel has looked for it, found nothing, and was done.
- */
-const COUNT_LEFT_OVER = false;
-
 /** What one user of a provider may ask for in a stretch of time. */
 const USER_WINDOWS = {
   google: { calls: 500, ms: 100_000 },
@@ -92,10 +80,9 @@ export function judge(
 
 /** True when nothing of it may fail a run. */
 export function isGood(judgement: Judgement): boolean {
-  const { lost, duplicated, failedUnexpectedly, early, leftOver } = judgement;
-  const peak = COUNT_CALLS_OF_THE_DEAD ? judgement.peakWithDead : judgement.peak;
-  const wrong = [lost, duplicated, failedUnexpectedly, early, COUNT_LEFT_OVER ? leftOver : []];
-  return wrong.every(({ length }) => length === 0) && peak <= MOST_AT_ONCE;
+  const { lost, duplicated, failedUnexpectedly, early, leftOver, peak, peakWithDead } = judgement;
+  const wrong = [lost, duplicated, failedUnexpectedly, early, leftOver];
+  return wrong.every(({ length }) => length === 0) && Math.max(peak, peakWithDead) <= MOST_AT_ONCE;
 }
 
 interface Entry {

@@ -10,6 +10,7 @@ import { takeOverRuntime } from './runtime.ts';
 import type { Sabotage } from './sabotage.ts';
 import { Scheduler } from './scheduler.ts';
 import type { Order } from './script.ts';
+import { signInReturn } from './sign-in.ts';
 import type { Blame, Violation } from './verdicts.ts';
 
 const START_MS = Date.UTC(2026, 10, 23, 8);
@@ -196,27 +197,15 @@ class World {
   #connect(connector: SimulatedConnector): void {
     const again = () =>
       void this.#scheduler.after(this.#random.whole(1_000, 10_000), '', () => this.#connect(connector));
-    connector.host.call(
-      'connect',
-      (actor) =>
-        actor.connect({
-          callback: new URLSearchParams({ code: 'code', state: 'state' }),
-          state: 'state',
-          nonce: 'nonce',
-          codeVerifier: 'verifier',
-          callbackUrl: 'https://calendar.example.com/oauth/google/callback',
-          scopes: ['calendar'],
-        }),
-      {
-        answered: (result) => {
-          if (result?.status !== 'connected') return again();
-          connector.isWaitedFor = false;
-          connector.reconnectedAtMs = this.#scheduler.now();
-          return undefined;
-        },
-        broken: again,
+    connector.host.call('connect', (actor) => actor.connect(signInReturn()), {
+      answered: (result) => {
+        if (result?.status !== 'connected') return again();
+        connector.isWaitedFor = false;
+        connector.reconnectedAtMs = this.#scheduler.now();
+        return undefined;
       },
-    );
+      broken: again,
+    });
   }
 
   /** A message is delivered until its connector has taken it. */

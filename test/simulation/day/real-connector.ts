@@ -8,6 +8,7 @@ import { Random } from '../random.ts';
 import { takeOverRuntime } from '../runtime.ts';
 import { Scheduler } from '../scheduler.ts';
 import { creationKeyOf } from '../script.ts';
+import { signInReturn } from '../sign-in.ts';
 import { addCost, type Cost, type Errand, noCost } from './usage.ts';
 
 const MINUTE_MS = 60_000;
@@ -62,19 +63,10 @@ export class RealConnector {
   static async open(seed: number, startMs: number, tokenLifeMs: number): Promise<RealConnector> {
     const real = new RealConnector(seed, startMs, tokenLifeMs);
     real.#scheduler.after(0, '', () => {
-      real.#connector.host.call(
-        'connect',
-        (actor) =>
-          actor.connect({
-            callback: new URLSearchParams({ code: 'code', state: 'state' }),
-            state: 'state',
-            nonce: 'nonce',
-            codeVerifier: 'verifier',
-            callbackUrl: 'https://calendar.example.com/oauth/google/callback',
-            scopes: ['calendar'],
-          }),
-        { answered: () => undefined, broken: () => undefined },
-      );
+      real.#connector.host.call('connect', (actor) => actor.connect(signInReturn()), {
+        answered: () => undefined,
+        broken: () => undefined,
+      });
     });
     await real.run(5_000);
     return real;
