@@ -114,6 +114,13 @@ describe('the way to the provider', () => {
   it('is held back before the place of a refused call is given on, for one strike', () =>
     withParts(async (parts, world) => {
       await parts.tokens.adopt(grantOf(1));
+      const account = openAccount(parts, world);
+      world.script.send = () => Promise.resolve(ok(reply(200)));
+      // Permits are left: the next call need not ask for any, and leaves at once.
+      for (let n = 0; n < 4; n += 1) {
+        // oxlint-disable-next-line no-await-in-loop
+        await account.use('background', ({ send }) => send(REQUEST));
+      }
       const { promise, resolve } = Promise.withResolvers<void>();
       const sent: string[] = [];
       world.script.send = async ({ url }) => {
@@ -121,7 +128,7 @@ describe('the way to the provider', () => {
         await promise;
         return ok({ ...reply(429), headers: new Headers({ 'Retry-After': '10' }) });
       };
-      const used = openAccount(parts, world).use('background', async ({ send, holdBack }) => {
+      const used = account.use('background', async ({ send, holdBack }) => {
         const ask = async (url: string) => {
           const got = await send({ ...REQUEST, url, weight: 4 });
           if (got.ok) holdBack({ retryAtMs: START_MS + 20_000 });
@@ -229,6 +236,27 @@ describe('the way to the provider', () => {
         expect(await read).toEqual(DARK);
       }
       expect(sent).toBe(20 + 3);
+      // A tenth of those that go well: eleven pay for one more.
+      world.script.send = () => Promise.resolve(ok(reply(200)));
+      for (let n = 0; n < 11; n += 1) {
+        // oxlint-disable-next-line no-await-in-loop
+        await account.use('interactive', ({ send }) => send(REQUEST));
+      }
+      sent = 0;
+      world.script.send = () => {
+        sent += 1;
+        return Promise.resolve(DARK);
+      };
+      for (let n = 0; n < 2; n += 1) {
+        const read = account.use('interactive', ({ send }) => send(REQUEST));
+        // oxlint-disable-next-line no-await-in-loop
+        await settle();
+        // oxlint-disable-next-line no-await-in-loop
+        await world.clock.advance(1_500);
+        // oxlint-disable-next-line no-await-in-loop
+        await read;
+      }
+      expect(sent).toBe(2 + 1);
     }));
 
   it('reports how the provider answers, how long calls take and what stands in their way', () =>

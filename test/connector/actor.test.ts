@@ -20,6 +20,18 @@ describe('a row that could not be written', () => {
     }));
 });
 
+describe('figures that nobody takes', () => {
+  it('are kept, and do not keep the actor awake', () =>
+    withConnected(async (actor, { script, app, clock }) => {
+      script.lease = () => Promise.reject(new Error('unreachable'));
+      await actor.submit([taskOf('t1')]);
+      await settle();
+      app.leases.length = 0;
+      await clock.advance(60_000);
+      expect(app.leases).toMatchObject([{ want: 0 }]);
+    }));
+});
+
 describe('submitting tasks', () => {
   it('is refused, and writes nothing, before an account is connected', () =>
     withActor(async (actor, { alarm }, state) => {
@@ -182,6 +194,21 @@ describe('the alarm', () => {
         await ring(actor, world);
       }
       expect(world.calls.filter((call) => call.startsWith('refresh'))).toEqual(['refresh refresh-1']);
+    }));
+
+  it('notes its use once in a while, and not with each task', () =>
+    withConnected(async (actor, { clock }, state) => {
+      const noted = () =>
+        state.storage.sql.exec(`SELECT value ->> 'atMs' AS atMs FROM fact WHERE name = 'last-use'`).one()[
+          'atMs'
+        ];
+      await actor.submit([taskOf('t1')]);
+      await clock.advance(9 * 60_000);
+      await actor.submit([taskOf('t2')]);
+      expect(noted()).toBe(START_MS);
+      await clock.advance(2 * 60_000);
+      await actor.submit([taskOf('t3')]);
+      expect(noted()).toBe(START_MS + 11 * 60_000);
     }));
 
   it('tries a refresh ahead of time again, and suspends the connection when the grant is dead', () =>

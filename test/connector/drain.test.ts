@@ -117,7 +117,39 @@ describe('a task', () => {
       expect(ledger.report('t3', drain.running)).toMatchObject({ state: 'done', attempts: 1 });
     }));
 
-  it('that ends the connection needs no room, and one past its deadline is not kept waiting', () =>
+  it('that ends the connection needs no room, though all others wait', () =>
+    withDrain(async ({ drain, ledger }, { script }) => {
+      const retryAtMs = START_MS + 60_000;
+      const runs: string[] = [];
+      script.run = ({ id, type }) => {
+        runs.push(id);
+        return Promise.resolve(
+          type === 'disconnect' ? ok({}) : fail({ kind: 'throttled', scope: 'app', retryAtMs, unsent: true }),
+        );
+      };
+      // As many as run at once, so that it stands behind them.
+      for (let n = 0; n < 8; n += 1) {
+        ledger.accept(taskOf(`t${n}`, { type: 'check-availability', payload: {} }), START_MS);
+      }
+      ledger.accept(taskOf('bye', { type: 'disconnect', payload: {} }), START_MS);
+      drain.start();
+      await settle();
+      expect(runs).toHaveLength(9);
+      expect(ledger.report('bye', drain.running)).toMatchObject({ state: 'done' });
+    }));
+
+  it('is retried late once the budget for retries whose time nobody named is spent', () =>
+    withDrain(async ({ drain, ledger }, { script }) => {
+      script.run = () => Promise.resolve(DARK);
+      for (let n = 0; n < 4; n += 1) ledger.accept(taskOf(`t${n}`), START_MS);
+      drain.start();
+      await settle();
+      const known = new Set(['t0', 't1', 't2']);
+      expect(drain.nextAt()).toBe(START_MS + 500);
+      expect(ledger.nextDueAt(known, 'read')).toBe(START_MS + 32_000);
+    }));
+
+  it('past its deadline is not kept waiting by a limit', () =>
     withDrain(async ({ drain, ledger }, { script, clock }) => {
       const retryAtMs = START_MS + 60_000;
       const runs: string[] = [];

@@ -18,6 +18,19 @@ describe('placing a hold', () => {
       expect([...calendar.events.values()]).toMatchObject([{ isHold: true }]);
     }));
 
+  it('carries the name that all connectors of a group know it by', () =>
+    withHolds(async (actor, _, world) => {
+      const marks: (string | undefined)[] = [];
+      const { createEvent } = world.script;
+      world.script.createEvent = (creation, draft) => {
+        marks.push(draft.holdId);
+        return createEvent(creation, draft);
+      };
+      await place(actor, 'alone', { onConflict: 'allow' });
+      await place(actor, 'part', { onConflict: 'allow', groupId: 'whole' });
+      expect(marks).toEqual(['alone', 'whole']);
+    }));
+
   it('makes no call where another hold is', () =>
     withHolds(async (actor, calendar) => {
       await place(actor, 'h');

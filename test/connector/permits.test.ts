@@ -201,8 +201,10 @@ describe('what is reported', () => {
     await take(permits, 1);
     await clock.advance(10_000);
     app.answer = grant;
+    const refused = asked.length;
     permits.touch();
     await clock.advance(1_000);
+    expect(asked).toHaveLength(refused + 1);
     expect(asked.at(-1)?.tally.histograms['providerCalls|2xx']?.counts).toContain(1);
     expect(tallies.isEmpty).toBe(true);
   });
