@@ -60,6 +60,8 @@ export class Permits {
     this.#dropLapsed();
     if (this.#left >= calls) {
       this.#left -= calls;
+      // A probe is one call, however many permits came with it.
+      if (this.#isProbing) this.#drop();
       return true;
     }
     return this.#options.now() < this.#unansweredUntilMs;
@@ -137,7 +139,7 @@ export class Permits {
     const isUsedUp = this.#untilMs > now();
     if (isUsedUp) this.#size = Math.min(this.#size * 2, MOST_AT_ONCE);
     const want = Math.max(this.#size, calls);
-    const lease = await this.#request(want);
+    const lease = await this.#request(want, calls);
     if (lease === undefined) {
       this.#unansweredUntilMs = now() + UNANSWERED_MS;
       return;
@@ -162,13 +164,13 @@ export class Permits {
   }
 
   /** One request, with all there is to report; undefined when nobody answers. */
-  async #request(want: number): Promise<Lease | undefined> {
+  async #request(want: number, need = 0): Promise<Lease | undefined> {
     const { connectorId, ask, tallies, onError } = this.#options;
     const [health, giveBack, tally] = [this.#health, this.#giveBack, tallies.take()];
     this.#health = { successes: 0, failures: 0 };
     this.#giveBack = 0;
     try {
-      const lease = await ask({ connectorId, want, giveBack, health, tally });
+      const lease = await ask({ connectorId, want, need, giveBack, health, tally });
       // What was leased before the provider went down is not for calls now.
       if (lease.breaker === 'open') this.#drop();
       return lease;

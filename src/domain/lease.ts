@@ -16,6 +16,8 @@ export interface LeaseRequest {
   connectorId: string;
   /** Permits wanted; 0 only reports. */
   want: number;
+  /** Of those, the ones that the call at hand takes, which may be a batch of many: what a probe gets. */
+  need: number;
   /** Permits of earlier leases that were not used, and will not be. */
   giveBack: number;
   health: Health;

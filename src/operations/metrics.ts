@@ -40,6 +40,7 @@ export function countConnect(
       await providerAppOf(env, connector, config.limits.appShards).lease({
         connectorId: connector.connectorId,
         want: 0,
+        need: 0,
         giveBack: 0,
         health: { successes: 0, failures: 0 },
         tally,

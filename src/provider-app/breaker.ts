@@ -17,7 +17,7 @@ const phaseSchema = z.discriminatedUnion('state', [
   z.object({
     state: z.literal('half-open'),
     failedProbes: z.int(),
-    /** The connector that has the one permit; none: the next to ask gets it. */
+    /** The connector that may make the one call; none: the next to ask may. */
     probe: z.exactOptional(z.object({ connectorId: z.string(), lapsesAtMs: z.number() })),
   }),
 ]);
@@ -25,7 +25,7 @@ type Phase = z.infer<typeof phaseSchema>;
 
 const storedSchema = z.object({ version: z.literal(1), phase: phaseSchema });
 
-/** How many permits may be granted: any number; one, as a probe; or none before `retryAtMs`. */
+/** What may be granted: any number of permits; those of one call, as a probe; or none before `retryAtMs`. */
 export type Admission =
   | { most: 'any' }
   | { most: 'one'; lapsesAtMs: number; retryAtMs: number }
@@ -95,7 +95,7 @@ export class Breaker {
     }
   }
 
-  /** A connector got the one permit that `admit` allowed; it is out until `lapsesAtMs`. */
+  /** A connector got the one call that `admit` allowed; it is out until `lapsesAtMs`. */
   probe(connectorId: string, lapsesAtMs: number, nowMs: number): void {
     const phase = this.#current(nowMs);
     if (phase.state !== 'half-open') return;

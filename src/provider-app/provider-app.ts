@@ -51,12 +51,14 @@ export class ProviderApp {
   }
 
   /** Takes a connector's report in, then grants it what the breaker and the window allow. */
-  lease({ connectorId, want, giveBack, health, tally }: LeaseRequest): Lease {
+  lease({ connectorId, want, need, giveBack, health, tally }: LeaseRequest): Lease {
     const nowMs = this.#parts.now();
     this.#lastLeaseMs = nowMs;
     const returned = this.#quota.giveBack(connectorId, wholeOf(giveBack), nowMs);
     this.#breaker.report(connectorId, wholeHealth(health), wholeOf(giveBack), nowMs);
-    const lease = this.#grant(connectorId, Math.min(wholeOf(want), MOST_PERMITS), want, nowMs);
+    const most = Math.min(wholeOf(want), MOST_PERMITS);
+    const call = Math.min(Math.max(1, wholeOf(need)), most);
+    const lease = this.#grant(connectorId, { want: most, call, asked: want }, nowMs);
     const own = createTally();
     if (lease.granted > 0) count(own, 'permitsGranted', {}, lease.granted);
     if (returned > 0) count(own, 'permitsReturned', {}, returned);
@@ -81,7 +83,11 @@ export class ProviderApp {
     };
   }
 
-  #grant(connectorId: string, want: number, asked: number, nowMs: number): Lease {
+  #grant(
+    connectorId: string,
+    { want, call, asked }: { want: number; call: number; asked: number },
+    nowMs: number,
+  ): Lease {
     const admission = this.#breaker.admit(nowMs);
     const untilMs = nowMs + this.#quota.leaseMs;
     if (want === 0) return { granted: 0, untilMs, breaker: this.#breaker.state(nowMs) };
@@ -91,7 +97,7 @@ export class ProviderApp {
         return { granted: 0, untilMs, breaker: this.#breaker.state(nowMs), retryAtMs };
       }
       case 'one': {
-        const { granted, retryAtMs } = this.#quota.take(connectorId, 1, nowMs);
+        const { granted, retryAtMs } = this.#quota.take(connectorId, call, nowMs);
         if (granted > 0) this.#breaker.probe(connectorId, admission.lapsesAtMs, nowMs);
         return {
           granted,

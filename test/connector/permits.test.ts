@@ -169,6 +169,34 @@ describe('while the provider is down', () => {
     expect(asked.reduce((sum, { giveBack }) => sum + giveBack, 0)).toBe(1);
   });
 
+  it('the probe is one call, of as many permits as it takes', async () => {
+    const { permits, asked, clock, app, grant } = openPermits();
+    for (let call = 0; call < 3; call += 1) {
+      // oxlint-disable-next-line no-await-in-loop
+      await take(permits, 1);
+    }
+    app.answer = (request) => ({ ...grant(request), granted: request.need, breaker: 'half-open' });
+    expect(await take(permits, 3)).toEqual(GRANTED);
+    expect(asked.at(-1)).toMatchObject({ want: 4, need: 3 });
+    app.answer = (request) => ({ ...grant(request), granted: 0, breaker: 'half-open' });
+    expect(await take(permits, 1)).toMatchObject({ failure: { kind: 'unavailable', unsent: true } });
+    app.answer = grant;
+    permits.note(true);
+    await clock.advance(2_000);
+    expect(asked.reduce((sum, { giveBack }) => sum + giveBack, 0)).toBe(0);
+  });
+
+  it('of a light call leaves nothing for another, where a batch had asked', async () => {
+    const { permits, asked, app, grant } = openPermits();
+    app.answer = (request) => ({ ...grant(request), granted: request.need, breaker: 'half-open' });
+    expect(await permits.obtain(3)).toEqual(GRANTED);
+    expect(permits.spend(1)).toBe(true);
+    expect(permits.spend(1)).toBe(false);
+    permits.note(true);
+    await settle();
+    expect(asked.at(-1)).toMatchObject({ want: 0, giveBack: 2, health: { successes: 1 } });
+  });
+
   it('what the probe has found is told at once', async () => {
     const { permits, asked, app, grant } = openPermits();
     app.answer = (request) => ({ ...grant(request), breaker: 'half-open' });

@@ -17,6 +17,7 @@ function ask(connectorId: string, change: Partial<LeaseRequest> = {}): LeaseRequ
   return {
     connectorId,
     want: 0,
+    need: 1,
     giveBack: 0,
     health: { successes: 0, failures: 0 },
     tally: createTally(),

@@ -49,6 +49,7 @@ function ask(connectorId: string, change: Partial<LeaseRequest> = {}): LeaseRequ
   return {
     connectorId,
     want: 0,
+    need: 1,
     giveBack: 0,
     health: { successes: 0, failures: 0 },
     tally: createTally(),
@@ -123,6 +124,16 @@ describe('an outage', () => {
       breaker: 'closed',
     });
     expect(world.states).toEqual(['open', 'half-open', 'closed']);
+  });
+
+  it('lets a probe be a batch of calls, which could never be made with one permit', () => {
+    const world = openApp();
+    const app = world.open();
+    app.lease(ask('a', { health: FAILED }));
+    app.lease(ask('b', { health: FAILED }));
+    world.pass(30_000);
+    expect(app.lease(ask('c', { want: 8, need: 3 }))).toMatchObject({ granted: 3, breaker: 'half-open' });
+    expect(app.lease(ask('a', { want: 1 }))).toMatchObject({ granted: 0, breaker: 'half-open' });
   });
 
   it('sends no probe while the window has no permit for it', () => {
