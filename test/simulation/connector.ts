@@ -108,7 +108,7 @@ export class SimulatedConnector {
     const meter = new Meter(limit);
     const user: WindowLimit = {
       // Several operations at once need what is left of it to come to their end.
-      limit: random.pick(1_000, 1_000, 100, 40),
+      limit: random.pick(1_000, 1_000, 100, 20),
       windowMs: random.pick(10_000, 100_000),
     };
     const shared = { ...parts, name: this.name, wire: new Wire(scheduler, random, climate) };

@@ -84,9 +84,9 @@ class World {
       ...(isLimited && {
         limit: this.#random.pick(
           // Several connectors at once need what is left of it to come to their end.
-          { limit: 60, windowMs: MINUTE_MS },
-          { limit: 120, windowMs: MINUTE_MS },
-          { limit: 400, windowMs: 10 * MINUTE_MS },
+          { limit: 20, windowMs: MINUTE_MS },
+          { limit: 40, windowMs: MINUTE_MS },
+          { limit: 200, windowMs: 10 * MINUTE_MS },
         ),
       }),
       // Two connectors are enough, so that small worlds see it open.
