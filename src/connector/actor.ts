@@ -12,7 +12,7 @@ import type { Account } from './account.ts';
 import { Agenda, type Duty } from './agenda.ts';
 import { Availability } from './availability.ts';
 import { Connection, type ConnectRequest, type ConnectResult, type SignInHints } from './connection.ts';
-import { createAccount } from './create-account.ts';
+import { callLifeOf, createAccount } from './create-account.ts';
 import { Drain } from './drain.ts';
 import { Erasure } from './erasure.ts';
 import { CONNECTION, type Identity, readFact, writeFact } from './facts.ts';
@@ -154,6 +154,7 @@ export class Actor {
       notices,
       account: this.#account,
       provider,
+      callLifeMs: callLifeOf(limits),
       onError,
       obstacle,
       onFailure: (failure) => this.#connection.notice(failure),

@@ -13,6 +13,11 @@ const CALL_LIFE = 7 / 6;
 /** For how much of its time-out one row remembers open calls. */
 const CALL_GRAIN = 1 / 3;
 
+/** The longest a call may stay open at the provider after it began here, milliseconds. */
+export function callLifeOf({ providerTimeoutMs }: Limits): number {
+  return providerTimeoutMs * CALL_LIFE;
+}
+
 /** What the way to the account, its gate and the memory of its calls are made of. */
 export interface AccountParts extends Omit<AccountOptions, 'gate'> {
   identity: Identity;
@@ -28,7 +33,7 @@ export interface AccountParts extends Omit<AccountOptions, 'gate'> {
 export function createAccount({ identity, limits, ledger, firstRunsSince, ...parts }: AccountParts): Account {
   const { now } = parts;
   const { provider } = identity;
-  const callLifeMs = limits.providerTimeoutMs * CALL_LIFE;
+  const callLifeMs = callLifeOf(limits);
   const grainMs = limits.providerTimeoutMs * CALL_GRAIN;
   const openCalls = new OpenCalls({
     ...parts,

@@ -19,6 +19,8 @@ export interface HoldSweepOptions {
   turns: Sequence;
   account: Account;
   provider: Provider;
+  /** The longest a call may stay open at the provider after it began here, milliseconds. */
+  callLifeMs: number;
   now: () => number;
   random: () => number;
   onError: (where: string, thrown: unknown) => void;
@@ -77,10 +79,14 @@ export class HoldSweep {
     }
   }
 
-  /** Removes one event, within a turn of the caller's; puts it off when that fails. Never throws. */
+  /**
+   * Removes one event, within a turn of the caller's; puts it off when that fails. Never throws. One that was
+   * never seen is looked for once more when no call that was to make it can be open any longer: a call goes on
+   * at the provider though its sender has died, and may arrive after what was to take its event away.
+   */
   async remove(leftover: Leftover, lane: Lane): Promise<Outcome<void>> {
-    const { book, account, provider, now, onFailure, onError } = this.#options;
-    const { key, eventId, notify, slot } = leftover;
+    const { book, account, provider, callLifeMs, now, onFailure, onError } = this.#options;
+    const { key, eventId, notify, slot, sinceMs } = leftover;
     const where = slot.calendarId === undefined ? {} : { calendarId: slot.calendarId };
     let removed: Outcome<void>;
     try {
@@ -95,14 +101,16 @@ export class HoldSweep {
     }
     if (this.#isClosed) return removed;
     if (removed.ok) {
-      book.removed(key);
+      const surelyMadeAtMs = sinceMs + callLifeMs;
+      if (eventId === undefined && now() <= surelyMadeAtMs) book.putOff(key, surelyMadeAtMs + 1);
+      else book.removed(key);
       return removed;
     }
     onFailure(removed.failure);
     // The provider may come to another mind, or the person may reconnect; but it is not refused for ever.
     const { code, retryable } = describeFailure(removed.failure);
     const mayChange = retryable || code === 'reauth_required' || code === 'misconfigured';
-    if (mayChange || now() - leftover.sinceMs < LONGEST_REFUSAL_MS) this.#postpone(leftover);
+    if (mayChange || now() - sinceMs < LONGEST_REFUSAL_MS) this.#postpone(leftover);
     else book.removed(key);
     return removed;
   }

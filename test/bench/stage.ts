@@ -21,6 +21,8 @@ export interface BenchStage {
   close(): Promise<void>;
 }
 
+/** The app's own limit, there and here, is not what is measured. */
+const UNLIMITED = 1_000_000_000;
 const DAY_MS = 24 * 60 * 60 * 1000;
 const FIRST_MS = Math.ceil(Date.now() / DAY_MS) * DAY_MS + 30 * DAY_MS;
 /** Rises with each question: no two are alike, so none can share another's answer. */
@@ -31,7 +33,7 @@ export async function openBenchStage(connectors: number, latencyMs: number): Pro
   const sandbox = await startSandboxProcess(1);
   let worker: ChildRuntime | undefined;
   try {
-    worker = await startChildRuntime(sandbox);
+    worker = await startChildRuntime(sandbox, { MICROSOFT_APP_LIMIT: String(UNLIMITED) });
     const targets: Target[] = [];
     for (let index = 0; index < connectors; index += 1) {
       const email = `bench-${index}@contoso.example`;
@@ -40,7 +42,7 @@ export async function openBenchStage(connectors: number, latencyMs: number): Pro
       const { access_token: accessToken } = await connectMicrosoft(sandbox, email);
       targets.push({ email, connectorId, accessToken });
     }
-    await sandbox.limit({ microsoftPerTenMinutes: 1e9 });
+    await sandbox.limit({ microsoftPerTenMinutes: UNLIMITED });
     await sandbox.latency('microsoft', latencyMs);
     const running = worker;
     const close = async () => {

@@ -11,8 +11,11 @@ export interface DoubleEvent extends Interval {
   attendees: string[];
 }
 
-/** What happens to a call: it goes well, never arrives, is carried out though its reply is lost, or is refused. */
-export type Weather = 'fair' | 'down' | 'lost' | 'refused';
+/**
+ * What happens to a call: it goes well, never arrives, is carried out though its reply is lost, is carried out
+ * `late` (by `arrive`, long after its sender has given up), or is refused.
+ */
+export type Weather = 'fair' | 'down' | 'lost' | 'late' | 'refused';
 
 /**
  * A calendar at a provider that outlives its actors: keys make one event for ever, a removed one stays
@@ -22,11 +25,16 @@ export function createCalendarDouble({ script }: World) {
   const events = new Map<string, DoubleEvent>();
   const used = new Set<string>();
   const log: string[] = [];
+  const underWay: (() => void)[] = [];
   const double = {
     events,
     log,
     busy: [] as Interval[],
     weather: (_call: string): Weather => 'fair',
+    /** What is late arrives now. */
+    arrive: () => {
+      for (const deed of underWay.splice(0)) deed();
+    },
   };
   const tell = ({ key, startMs, endMs, isHold }: DoubleEvent): EventRecord => ({
     eventId: key,
@@ -46,6 +54,9 @@ export function createCalendarDouble({ script }: World) {
         return Promise.resolve(fail({ kind: 'unavailable', ambiguous: false }));
       case 'refused':
         return Promise.resolve(fail({ kind: 'rejected', status: 400, code: 'no' }));
+      case 'late':
+        underWay.push(deed);
+        return Promise.resolve(fail({ kind: 'unavailable', ambiguous: true }));
       case 'lost':
         deed();
         return Promise.resolve(fail({ kind: 'unavailable', ambiguous: true }));

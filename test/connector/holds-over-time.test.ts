@@ -46,6 +46,35 @@ describe('a removal that is put off while a place looks for free time', () => {
     }));
 });
 
+describe('a hold that is let go while it may still be written', () => {
+  it('leaves nothing in the calendar, though its entry comes only after it was looked for', () =>
+    withHolds(async (actor, calendar, world) => {
+      calendar.weather = (call) => (call === 'create' ? 'late' : 'fair');
+      await place(actor, 'h');
+      await run(actor, 'cancel-hold', { holdId: 'h' });
+      calendar.arrive();
+      expect(calendar.events.size).toBe(1);
+      calendar.weather = () => 'fair';
+      await pass(actor, world, 60_000);
+      expect(calendar.events.size).toBe(0);
+    }));
+
+  it('is looked for no more once nothing can come', () =>
+    withHolds(async (actor, calendar, world, state) => {
+      let looked = 0;
+      calendar.weather = (call) => {
+        if (call === 'remove') looked += 1;
+        return call === 'create' ? 'down' : 'fair';
+      };
+      await place(actor, 'h');
+      await run(actor, 'cancel-hold', { holdId: 'h' });
+      await pass(actor, world, HOUR_MS);
+      // By the cancel, by the place that is tried again, and when no call of either can be open any longer.
+      expect(looked).toBe(3);
+      expect(state.storage.sql.exec('SELECT key FROM leftover').toArray()).toEqual([]);
+    }));
+});
+
 describe('an id that is used again', () => {
   it('is not let go by a cancel that was meant for the hold before', () =>
     withHolds(async (actor, calendar, world) => {

@@ -48,7 +48,7 @@ export function drawClimate(random: Random): Climate {
     appFault: trouble(0.05, 0.3),
     repeat: trouble(0.2, 0.6),
     slowestMs: random.pick(2, 20, 400, 4_000),
-    latestMs: random.pick(0, 20, 1_000),
+    latestMs: random.pick(0, 20, 1_000, 20_000),
     slowCrypto: random.chance(0.5),
   };
 }
