@@ -60,7 +60,20 @@ export class Account {
       // Only the person can meet this challenge: it is kept for their next sign-in.
       return refreshed.failure.kind === 'grant-revoked' && claims !== undefined ? first : refreshed;
     }
-    return await this.#run(lane, refreshed.value, operate);
+    return await this.#insist(lane, refreshed.value, operate);
+  }
+
+  /** Runs an operation, and anew for a grant that came meanwhile: a refusal of the one before says nothing of it. */
+  async #insist<T>(
+    lane: Lane,
+    held: Held,
+    operate: (access: Access) => Promise<Outcome<T>>,
+  ): Promise<Outcome<T>> {
+    const outcome = await this.#run(lane, held, operate);
+    if (outcome.ok || !isRefusal(outcome.failure)) return outcome;
+    const newest = await this.#options.tokens.load();
+    const isReplaced = newest.ok && newest.value.generation > held.generation;
+    return isReplaced ? await this.#insist(lane, newest.value, operate) : outcome;
   }
 
   /** Makes sure the grant is good by refreshing it now; when the new access token expires, epoch milliseconds. */
@@ -161,6 +174,11 @@ export class Account {
       return sent;
     });
   }
+}
+
+/** Whether it is the grant that was refused. */
+function isRefusal({ kind }: Failure): boolean {
+  return kind === 'token-rejected' || kind === 'consent-missing' || kind === 'grant-revoked';
 }
 
 /** The wait that a reply asks for. */

@@ -63,6 +63,20 @@ describe('an operation on the account', () => {
       expect(world.calls).toEqual(['refresh refresh-1']);
     }));
 
+  it('does not take a refusal of the grant before for one of the grant that the person has given meanwhile', () =>
+    withParts(async (parts, world) => {
+      await parts.tokens.adopt(grantOf(1));
+      const tried: string[] = [];
+      const used = await openAccount(parts, world).use('interactive', async ({ accessToken }) => {
+        tried.push(accessToken);
+        // The person connects again while the second call is under way.
+        if (tried.length === 2) await parts.tokens.adopt(grantOf(9));
+        return accessToken === 'access-9' ? ok('done') : REJECTED;
+      });
+      expect(used).toEqual(ok('done'));
+      expect(tried).toEqual(['access-1', 'access-2', 'access-9']);
+    }));
+
   it('shares one refresh among all whose token was rejected', () =>
     withParts(async (parts, world) => {
       await parts.tokens.adopt(grantOf(1));
