@@ -17,7 +17,7 @@ const LONGEST_LEAD_MS = 5 * MINUTE_MS;
 /** What the upkeep of a token is made of. */
 export interface TokenUpkeepOptions {
   store: Store;
-  agenda: Agenda;
+  agenda: Pick<Agenda, 'schedule' | 'strike'>;
   account: Pick<Account, 'refresh'>;
   now: () => number;
   /** Uniform in [0, 1). */
