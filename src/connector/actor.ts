@@ -19,6 +19,7 @@ import { CONNECTION, type Identity, readFact, writeFact } from './facts.ts';
 import { Holds } from './holds.ts';
 import { inTime } from './in-time.ts';
 import { type Acceptance, Ledger, type LedgerTask, type TaskEnd } from './ledger.ts';
+import { LiveBusy } from './live-busy.ts';
 import { MeetingTimes } from './meeting-times.ts';
 import { Notices } from './notices.ts';
 import { Permits } from './permits.ts';
@@ -162,8 +163,7 @@ export class Actor {
       rearm: () => this.#rearm(),
     });
     this.#availability = new Availability({
-      account: this.#account,
-      provider,
+      live: new LiveBusy({ account: this.#account, provider, now }),
       held: (question) => this.#holds.taken(question),
       now,
     });

@@ -6,9 +6,7 @@ import {
 } from '../domain/availability.ts';
 import { describeFailure, fail, ok, type Outcome } from '../domain/failure.ts';
 import type { Interval } from '../domain/interval.ts';
-import type { Provider } from '../providers/provider.ts';
-import type { Account } from './account.ts';
-import type { Lane } from './gate.ts';
+import type { LiveBusy } from './live-busy.ts';
 
 /** After so many runs a calendar that still cannot be read is answered as unavailable. */
 const MOST_RUNS = 3;
@@ -18,8 +16,7 @@ const LEARNT_KEPT_MS = 5 * 60 * 1000;
 
 /** What availability is made of. */
 export interface AvailabilityOptions {
-  account: Account;
-  provider: Provider;
+  live: LiveBusy;
   /** What live holds take of a question's range. */
   held: (question: AvailabilityQuestion) => Interval[];
   now: () => number;
@@ -37,9 +34,7 @@ export class Availability {
 
   /** The answer for a caller who waits: a calendar that cannot be read is `unavailable` in it. */
   async answer(question: AvailabilityQuestion): Promise<Outcome<AvailabilityAnswer>> {
-    // The instant before the first call: what happened while the provider was read is not in the answer.
-    const asOfMs = this.#options.now();
-    const report = await this.#read(question, 'interactive');
+    const { report, asOfMs } = await this.#options.live.read(question, 'interactive');
     return report.ok ? ok(this.#tell(question, report.value, asOfMs)) : report;
   }
 
@@ -51,12 +46,12 @@ export class Availability {
   ): Promise<Outcome<AvailabilityAnswer>> {
     const learnt = this.#recall(taskId);
     const missing = learnt?.report.calendars.filter(isWorthRetrying).map(({ id }) => id);
-    // The answer is as old as its oldest part.
-    const asOfMs = learnt?.asOfMs ?? this.#options.now();
-    const read = await this.#read(
+    const { report: read, asOfMs: readAtMs } = await this.#options.live.read(
       missing === undefined ? question : { ...question, calendars: missing },
       'background',
     );
+    // The answer is as old as its oldest part.
+    const asOfMs = learnt?.asOfMs ?? readAtMs;
     if (!read.ok && (learnt === undefined || run < MOST_RUNS)) return read;
     const report = combine(learnt?.report, read.ok ? read.value : undefined);
     const gap = report.calendars.find(isWorthRetrying);
@@ -81,13 +76,6 @@ export class Availability {
   /** The task has ended: what it has learnt is of no more use. */
   forget(taskId: string): void {
     this.#learnt.delete(taskId);
-  }
-
-  #read({ range, calendars }: AvailabilityQuestion, lane: Lane): Promise<Outcome<BusyReport>> {
-    const { account, provider } = this.#options;
-    return account.use(lane, (access) =>
-      provider.readBusy({ range, ...(calendars !== undefined && { calendars }) }, access),
-    );
   }
 }
 

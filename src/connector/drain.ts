@@ -6,8 +6,8 @@ import type { Notices } from './notices.ts';
 import type { RetryBudget } from './retry-budget.ts';
 import { backOffMs, decide, isGuess, retry } from './verdict.ts';
 
-/** Tasks under way at once; the gate limits their calls further. */
-const MOST_RUNNING = 8;
+/** Tasks under way at once, a whole batch of the queue among them; the gate limits their calls further. */
+const MOST_RUNNING = 16;
 
 /** A task that runs longer than this is looked after by the alarm: only a crash makes it so. */
 const WATCH_MS = 5_000;

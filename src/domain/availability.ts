@@ -6,6 +6,9 @@ import { addYears, formatInstant, INSTANT_MESSAGES, parseInstant, timeZoneSchema
 
 const LONGEST_RANGE_YEARS = 5;
 
+/** How old an answer may be where the question does not say. */
+export const DEFAULT_STALENESS_MS = 60_000;
+
 const questionFields = {
   timeMin: z.string(),
   timeMax: z.string(),

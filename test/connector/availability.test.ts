@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { Availability } from '../../src/connector/availability.ts';
+import { LiveBusy } from '../../src/connector/live-busy.ts';
 import type { AvailabilityQuestion, CalendarReading } from '../../src/domain/availability.ts';
 import { fail, ok, type Outcome } from '../../src/domain/failure.ts';
 import type { Interval } from '../../src/domain/interval.ts';
@@ -39,7 +40,11 @@ function withAvailability(
       return Promise.resolve(ok({ calendars: ids.map((id) => ({ id, busy: readings.get(id) ?? DARK })) }));
     };
     await body(
-      new Availability({ account, provider, held: () => [], now: clock.now }),
+      new Availability({
+        live: new LiveBusy({ account, provider, now: clock.now }),
+        held: () => [],
+        now: clock.now,
+      }),
       readings,
       asked,
       world,

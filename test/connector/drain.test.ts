@@ -363,21 +363,21 @@ describe('a task', () => {
 });
 
 describe('the drain', () => {
-  it('runs eight tasks at once and takes the next one as soon as one has ended', () =>
+  it('runs sixteen tasks at once and takes the next one as soon as one has ended', () =>
     withDrain(async (parts, { script }) => {
       const ends: (() => void)[] = [];
       script.run = () =>
         new Promise((resolve) => {
           ends.push(() => resolve(ok({})));
         });
-      accept(parts, ...Array.from({ length: 10 }, (_, n) => `t${n}`));
+      accept(parts, ...Array.from({ length: 18 }, (_, n) => `t${n}`));
       parts.drain.start();
       await settle();
-      expect(parts.drain.running.size).toBe(8);
+      expect(parts.drain.running.size).toBe(16);
       ends[0]?.();
       await settle();
-      expect(ends).toHaveLength(9);
-      expect(parts.drain.running.size).toBe(8);
+      expect(ends).toHaveLength(17);
+      expect(parts.drain.running.size).toBe(16);
     }));
 
   it('looks again when a task is due, and after five seconds while one is under way', () =>
@@ -395,7 +395,7 @@ describe('the drain', () => {
   it('does not have the clock look for tasks that there is no room for', () =>
     withDrain(async (parts, { script }) => {
       script.run = () => new Promise(() => {});
-      accept(parts, ...Array.from({ length: 9 }, (_, n) => `t${n}`));
+      accept(parts, ...Array.from({ length: 17 }, (_, n) => `t${n}`));
       parts.drain.start();
       expect(parts.drain.nextAt()).toBe(START_MS + 5_000);
     }));

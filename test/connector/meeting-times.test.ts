@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { Availability } from '../../src/connector/availability.ts';
+import { LiveBusy } from '../../src/connector/live-busy.ts';
 import { MeetingTimes } from '../../src/connector/meeting-times.ts';
 import type { BusyReport, WorkingHours } from '../../src/domain/availability.ts';
 import { type Failure, fail, ok, type Outcome } from '../../src/domain/failure.ts';
@@ -54,7 +55,11 @@ function withMeetingTimes(body: (scene: Scene) => Promise<void>, silent = false)
     const meetingTimes = new MeetingTimes({
       connectorId: 'connector-1',
       account,
-      availability: new Availability({ account, provider, held: () => [], now: clock.now }),
+      availability: new Availability({
+        live: new LiveBusy({ account, provider, now: clock.now }),
+        held: () => [],
+        now: clock.now,
+      }),
       provider,
       now: clock.now,
       onFailure: (failure) => void failures.push(failure),

@@ -71,6 +71,13 @@ describe.each(PROVIDERS)('for a warm connector of %s', (provider) => {
     expect(costOf(type, provider, 'warm').rowsWritten).toBeLessThanOrEqual(rows);
   });
 
+  it('ten questions alike at once are one reading, so each has a tenth of its calls', () => {
+    const [stream, warm] = (['stream', 'warm'] as const).map((state) =>
+      costOf('check-availability', provider, state),
+    );
+    expect(stream?.providerCalls).toBe((warm?.providerCalls ?? NaN) / 10);
+  });
+
   it('one of ten in a batch writes its own two rows, and shares the alarm', () => {
     const { rows } = costOf('create-event', provider, 'stream');
     expect(rows).toEqual({ 'INSERT task': 1, 'UPDATE task': 1, setAlarm: 0.2 });

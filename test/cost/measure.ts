@@ -56,7 +56,11 @@ export interface Measurement {
 }
 
 const USUAL_STATES = ['cold', 'warm'] as const;
-const ALL_STATES = [...USUAL_STATES, 'stream', 'full'] as const;
+/** What else is measured of some types: of questions the stream asks the same. */
+const MORE_STATES: Partial<Record<TaskType, readonly Measurement['state'][]>> = {
+  'create-event': ['stream', 'full'],
+  'check-availability': ['stream'],
+};
 
 const TIME_ZONE = 'Europe/Berlin';
 
@@ -93,7 +97,7 @@ export async function measureCosts(): Promise<Measurement[]> {
       for (const provider of PROVIDERS) {
         const subject = await openSubject(runtime, sandbox, provider);
         const counted: Omit<Measurement, 'rowsLater'>[] = [];
-        for (const state of type === 'create-event' ? ALL_STATES : USUAL_STATES) {
+        for (const state of [...USUAL_STATES, ...(MORE_STATES[type] ?? [])]) {
           counted.push(await measure(subject, type, state));
         }
         const rowsLater = await forget(subject);

@@ -60,8 +60,9 @@ function listLines(measured: readonly Measurement[]): string[][] {
         ? [[type, ...first.cells]]
         : perProvider.map(({ name, cells }) => [`${type}, ${name}`, ...cells]);
     const stream = describe(ofType, 'stream');
+    const alike = type === 'check-availability' ? 'one of ten alike' : 'one of ten';
     const full = describe(ofType, 'full');
-    if (stream.length > 0) lines.push([`${type}, one of ten in a batch`, ...stream]);
+    if (stream.length > 0) lines.push([`${type}, ${alike} in a batch`, ...stream]);
     if (full.length > 0) lines.push([`${type}, after a thousand tasks that day`, ...full]);
     return lines;
   });
