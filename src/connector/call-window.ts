@@ -4,36 +4,38 @@ import type { Store } from './store.ts';
 
 /** A window is counted in so many parts; the oldest counts whole, so a little less than the limit is let through. */
 const PARTS = 10;
-/** The share of the limit that may be used without being written down: it is presumed used after a crash. */
+/** The most of the limit that may be used without being written down, as a share: one in so many. */
 const UNWRITTEN_SHARE = 20;
+/** The first reserve of a life; each that is used up is followed by one of twice the size. */
+const FIRST_RESERVE = 8;
 
 /**
  * Counts the calls of one account against the limit that its provider sets for any stretch of time. The
- * count outlives evictions and crashes, though only one call in twenty writes a row: what may not have
- * been written is presumed to have been used.
+ * count outlives evictions and crashes, though few calls write a row: calls are written down in reserves,
+ * which grow with use, and what is left of one when its life ends is presumed to have been used. It grows from
+ * little, for lives may be many and short: an object is evicted after seconds without work.
  */
 export class CallWindow {
   readonly #store: Store;
   readonly #limit: WindowLimit;
   readonly #now: () => number;
   readonly #partMs: number;
-  readonly #mayBeUnwritten: number;
+  readonly #longestReserve: number;
   #parts: { startMs: number; calls: number }[];
-  #unwritten: number;
+  /** How many calls may go unwritten, as the row has it, and how many have. Nothing of this life is in the row yet. */
+  #reserve = 0;
+  #unwritten = 0;
 
   constructor({ store, limit, now }: { store: Store; limit: WindowLimit; now: () => number }) {
     this.#store = store;
     this.#limit = limit;
     this.#now = now;
     this.#partMs = Math.ceil(limit.windowMs / PARTS);
-    this.#mayBeUnwritten = Math.floor(limit.limit / UNWRITTEN_SHARE);
-    this.#parts = readFact(store, CALL_WINDOW) ?? [];
-    this.#unwritten = 0;
-    // A former life may have used so much without writing it down; this life writes it with its first call.
-    if (this.#mayBeUnwritten > 0) {
-      this.#count(this.#mayBeUnwritten);
-      this.#unwritten = this.#mayBeUnwritten;
-    }
+    this.#longestReserve = Math.floor(limit.limit / UNWRITTEN_SHARE);
+    const known = readFact(store, CALL_WINDOW) ?? { parts: [], reserve: 0 };
+    const { parts, reserve } = Array.isArray(known) ? { parts: known, reserve: this.#longestReserve } : known;
+    this.#parts = parts;
+    if (reserve > 0) this.#count(reserve);
   }
 
   /** When `calls` more may be made, epoch milliseconds; the present when that is so now. */
@@ -56,8 +58,9 @@ export class CallWindow {
     this.#drop();
     this.#count(calls);
     this.#unwritten += calls;
-    if (this.#unwritten <= this.#mayBeUnwritten) return;
-    writeFact(this.#store, CALL_WINDOW, this.#parts);
+    if (this.#unwritten <= this.#reserve) return;
+    this.#reserve = Math.min(this.#longestReserve, Math.max(FIRST_RESERVE, this.#reserve * 2));
+    writeFact(this.#store, CALL_WINDOW, { parts: this.#parts, reserve: this.#reserve });
     this.#unwritten = 0;
   }
 

@@ -54,11 +54,15 @@ export const OPEN_CALLS: Fact<z.infer<typeof openCallsSchema>> = {
   schema: openCallsSchema,
 };
 
-const callWindowSchema = z.array(z.object({ startMs: z.number(), calls: z.int() }));
-/** The calls of the last while, counted by the part of the window they began in (epoch milliseconds). */
-export const CALL_WINDOW: Fact<z.infer<typeof callWindowSchema>> = {
+const callWindowPartsSchema = z.array(z.object({ startMs: z.number(), calls: z.int() }));
+const callWindowSchema = z.object({ parts: callWindowPartsSchema, reserve: z.int() });
+/**
+ * The calls of the last while, counted by the part of the window they began in (epoch milliseconds), and how
+ * many more may have been made since this was written. An earlier version wrote the parts alone.
+ */
+export const CALL_WINDOW: Fact<z.infer<typeof callWindowSchema> | z.infer<typeof callWindowPartsSchema>> = {
   name: 'call-window',
-  schema: callWindowSchema,
+  schema: z.union([callWindowSchema, callWindowPartsSchema]),
 };
 
 const lastUseSchema = z.object({ atMs: z.number() });
