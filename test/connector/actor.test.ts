@@ -70,7 +70,8 @@ describe('submitting tasks', () => {
         return Promise.resolve(ok({ calendars: [] }));
       };
       const tasks = Array.from({ length: 60 }, (_, n) =>
-        taskOf(`t${n}`, { type: 'check-availability', payload: QUESTION }),
+        // No two alike: those would share one reading.
+        taskOf(`t${n}`, { type: 'check-availability', payload: { ...QUESTION, calendars: [`c${n}`] } }),
       );
       await actor.submit(tasks);
       await settle();
