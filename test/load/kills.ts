@@ -3,9 +3,12 @@ import type { ChildRuntime } from '../local/child-runtime.ts';
 import type { SandboxProcess } from '../local/sandbox-process.ts';
 import type { Dice } from '../sandbox/dice.ts';
 
-/** Calls that are held open across a kill, and for how long: the next life of the worker meets them. */
+/**
+ * Calls that are held open across a kill, and for how long: the next life of the worker meets them. A batch and
+ * its parts can both be held, one after the other: together less than the worker reckons with (35 s).
+ */
 const LONG_CALLS = 8;
-const LONG_CALL_MS = 25_000;
+const LONG_CALL_MS = 15_000;
 /** Throttles that last across a kill. */
 const LONG_THROTTLES = 4;
 const LONG_THROTTLE_SECONDS = 12;

@@ -39,6 +39,8 @@ const LATENCY_MS = 50;
 /** When so many have ended the storm is over: what is left is in long back-offs, and comes through at its next try. */
 const STORM_UNTIL = 0.9;
 const DAY_MS = 24 * 60 * 60 * 1000;
+/** In the end so long is waited: calls of the dead are carried out, and what they leave is looked for once more (35 s on). */
+const LATE_MS = 45_000;
 const REPORT_EVERY_MS = 15_000;
 
 const number = (fallback: string) => ({ type: 'string', default: fallback }) as const;
@@ -111,6 +113,8 @@ async function run(): Promise<boolean> {
     while (killer.isUnderWay) await sleep(100);
     killer.takeRestart();
     for (const line of handOver.open.slice(0, 20)) say(line);
+    say(`waiting ${LATE_MS / 1000} s for what may come late`);
+    await sleep(LATE_MS);
     const seen = { truth: await sandbox.truth(), people: await sandbox.people() };
     if (values.keep !== undefined)
       await writeFile(values.keep, JSON.stringify({ ...seen, kills: killer.killedAtMs }));
