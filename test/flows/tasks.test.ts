@@ -127,7 +127,10 @@ describe('bad messages', () => {
   it('hurt none of their batch; each is reported once with its field named, and makes no call', async () => {
     const person = stage.person();
     const connectorId = await connect(stage.runtime, person);
-    const good = Array.from({ length: 5 }, () => task(connectorId));
+    // No two alike: those would share one reading.
+    const good = Array.from({ length: 5 }, (_, hour) =>
+      task(connectorId, { payload: { ...DAY, timeMin: `2026-11-23T0${hour}:00:00` } }),
+    );
     const unknown = crypto.randomUUID();
     const bad = [
       { body: task(connectorId, { type: 'make-coffee' }), code: 'invalid_request', field: 'type' },
