@@ -96,7 +96,7 @@ export class Faults {
       .map(({ script }) => script);
   }
 
-  /** The effects for one call: every latency that matches, and at most one effect of another kind. */
+  /** The effects for one call: the longest latency that matches, and at most one effect of another kind. */
   take(target: FaultTarget): { delayMs: number; effect?: FaultEffect; kinds: string[] } {
     let delayMs = this.#standing.get(target.provider) ?? 0;
     let effect: FaultEffect | undefined;
@@ -112,7 +112,7 @@ export class Faults {
       if (script.chance !== undefined && this.#dice.roll() >= script.chance) continue;
       entry.struck += 1;
       kinds.push(script.effect.kind);
-      if (script.effect.kind === 'latency') delayMs += script.effect.ms;
+      if (script.effect.kind === 'latency') delayMs = Math.max(delayMs, script.effect.ms);
       else effect = script.effect;
     }
     return effect === undefined ? { delayMs, kinds } : { delayMs, effect, kinds };
