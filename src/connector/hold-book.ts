@@ -258,7 +258,12 @@ export class HoldBook {
     this.#store.query('DELETE FROM leftover WHERE key = ?', key);
   }
 
-  /** The event is to be removed later. */
+  /** The event is to be looked for at that time. */
+  lookAgain(key: string, dueAtMs: number): void {
+    this.#store.query('UPDATE leftover SET due_at = ? WHERE key = ?', Math.ceil(dueAtMs), key);
+  }
+
+  /** The event could not be removed: later. */
   putOff(key: string, dueAtMs: number): void {
     this.#store.query(
       'UPDATE leftover SET attempts = attempts + 1, due_at = ? WHERE key = ?',

@@ -9,6 +9,9 @@ import { backOffMs } from './verdict.ts';
 /** How long a sweep may take before another is begun. */
 const WATCH_MS = 30_000;
 
+/** An event that could not be removed is left alone for so long at least. */
+const SHORTEST_REST_MS = 1_000;
+
 /** An event that the provider refuses to remove is left where it is after so long. */
 const LONGEST_REFUSAL_MS = 24 * 60 * 60 * 1000;
 
@@ -102,7 +105,7 @@ export class HoldSweep {
     if (this.#isClosed) return removed;
     if (removed.ok) {
       const surelyMadeAtMs = sinceMs + callLifeMs;
-      if (eventId === undefined && now() <= surelyMadeAtMs) book.putOff(key, surelyMadeAtMs + 1);
+      if (eventId === undefined && now() <= surelyMadeAtMs) book.lookAgain(key, surelyMadeAtMs + 1);
       else book.removed(key);
       return removed;
     }
@@ -110,14 +113,17 @@ export class HoldSweep {
     // The provider may come to another mind, or the person may reconnect; but it is not refused for ever.
     const { code, retryable } = describeFailure(removed.failure);
     const mayChange = retryable || code === 'reauth_required' || code === 'misconfigured';
-    if (mayChange || now() - sinceMs < LONGEST_REFUSAL_MS) this.#postpone(leftover);
+    if ('unsent' in removed.failure && removed.failure.retryAtMs !== undefined) {
+      // Foreseen, and nobody was asked: no reason to ask ever more rarely.
+      book.lookAgain(key, Math.max(removed.failure.retryAtMs, now() + SHORTEST_REST_MS));
+    } else if (mayChange || now() - sinceMs < LONGEST_REFUSAL_MS) this.#postpone(leftover);
     else book.removed(key);
     return removed;
   }
 
   #postpone({ key, attempts }: Leftover): void {
     const { book, now, random } = this.#options;
-    book.putOff(key, now() + 1_000 + backOffMs(attempts + 1, random));
+    book.putOff(key, now() + SHORTEST_REST_MS + backOffMs(attempts + 1, random));
   }
 
   /** When to look again, epoch milliseconds. */

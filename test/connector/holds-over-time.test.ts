@@ -219,6 +219,25 @@ describe('the events of holds that are over', () => {
       expect(tries).toBe(atRest);
     }));
 
+  it('are removed when a throttle has passed, however often it was in the way of that', () =>
+    withHolds(async (actor, calendar, world) => {
+      await place(actor, 'h');
+      const { cancelEvent } = world.script;
+      const passedAtMs = world.clock.now() + 60_000;
+      world.script.cancelEvent = (cancellation) =>
+        world.clock.now() < passedAtMs
+          ? Promise.resolve(
+              fail({ kind: 'throttled', scope: 'user', retryAtMs: passedAtMs, unsent: true } as const),
+            )
+          : cancelEvent(cancellation);
+      world.script.random = () => 0.99;
+      await run(actor, 'cancel-hold', { holdId: 'h' });
+      // Each tries to take it away, in vain.
+      for (let index = 0; index < 12; index += 1) await run(actor, 'cancel-hold', { holdId: 'h' });
+      await pass(actor, world, 63_000);
+      expect(calendar.log.filter((line) => line.startsWith('removed'))).toHaveLength(1);
+    }));
+
   it('are removed, and told, in a life that began after they were placed', () =>
     withHolds(async (actor, calendar, world, state) => {
       await place(actor, 'h', { ttlSeconds: 600 });
