@@ -15,6 +15,12 @@ import {
   type updateEventRequestSchema,
 } from './domain/event.ts';
 import {
+  type ChangesAnswer,
+  changesRequestSchema,
+  type EventsAnswer,
+  eventsRequestSchema,
+} from './domain/event-list.ts';
+import {
   confirmationBodySchema,
   groupHoldRequestSchema,
   type HoldRecord,
@@ -37,6 +43,7 @@ import {
   type StartedConnect,
 } from './operations/connectors.ts';
 import type { Context } from './operations/context.ts';
+import { listChanges, listEvents } from './operations/event-list.ts';
 import {
   cancelGroupHold,
   confirmGroupHold,
@@ -128,6 +135,24 @@ export class CalendarService extends WorkerEntrypoint {
   ): Promise<Result<MeetingTimesAnswer>> {
     return this.#answer(meetingTimesOfAllRequestSchema, request, ({ connectorIds, question }, context) =>
       findMeetingTimesOfAll(connectorIds, question, context),
+    );
+  }
+
+  /** Which events are in the calendars of this account? */
+  listEvents(
+    connectorId: string,
+    request: z.input<typeof eventsRequestSchema>,
+  ): Promise<Result<EventsAnswer>> {
+    return this.#answer(eventsRequestSchema, request, (read, context) =>
+      listEvents(connectorId, read, context),
+    );
+  }
+
+  /** What has changed since an earlier answer gave `cursor`; without one, everything there is. */
+  listChanges(connectorId: string, cursor?: string): Promise<Result<ChangesAnswer>> {
+    const request = cursor === undefined ? {} : { cursor };
+    return this.#answer(changesRequestSchema, request, (read, context) =>
+      listChanges(connectorId, read.cursor, context),
     );
   }
 

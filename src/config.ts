@@ -22,6 +22,8 @@ export interface Config {
   allowedRedirectUris: string[];
   /** The origin this worker is reached at, without a trailing slash. */
   publicBaseUrl: string;
+  /** Whether connectors keep a mirror of their calendars. */
+  hasMirror: boolean;
   limits: Limits;
 }
 
@@ -126,6 +128,10 @@ const environmentSchema = z
     GOOGLE_API_URL: endpoint('https://www.googleapis.com'),
     MICROSOFT_LOGIN_URL: endpoint('https://login.microsoftonline.com'),
     MICROSOFT_GRAPH_URL: endpoint('https://graph.microsoft.com'),
+    MIRROR: z.preprocess(
+      (value) => (value === undefined || value === '' ? 'on' : value),
+      z.enum(['on', 'off'], 'must be on or off'),
+    ),
     GOOGLE_MAX_CONCURRENT: wholeNumber(4, 1, 4),
     MICROSOFT_MAX_CONCURRENT: wholeNumber(4, 1, 4),
     PROVIDER_TIMEOUT_MS: wholeNumber(30_000, 10_000, 120_000),
@@ -188,6 +194,7 @@ export function readConfig(env: object, randomBytes: RandomBytes): Outcome<Confi
     apiTokens: variables.API_TOKENS,
     allowedRedirectUris: variables.ALLOWED_REDIRECT_URIS,
     publicBaseUrl: variables.PUBLIC_BASE_URL,
+    hasMirror: variables.MIRROR === 'on',
     limits: {
       maxConcurrent: {
         google: variables.GOOGLE_MAX_CONCURRENT,

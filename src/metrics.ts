@@ -24,6 +24,18 @@ export type MetricEvent =
   | { event: 'connect'; connectorId: string; provider: string; outcome: string }
   | { event: 'suspend'; connectorId: string; provider: string; status: string }
   | { event: 'disconnect'; connectorId: string; provider: string; revoked: boolean }
+  /** The mirror has been brought up to date, or has not. */
+  | {
+      event: 'sync';
+      connectorId: string;
+      outcome: string;
+      pages: number;
+      changed: number;
+      removed: number;
+      ms: number;
+    }
+  /** A calendar is read from the start again, or no more: why, and how many events it had. */
+  | { event: 'resync'; connectorId: string; outcome: string; events: number }
   | { event: 'message-refused'; messageId: string; taskId: string; code: ErrorCode; detail: string }
   | { event: 'breaker'; provider: ProviderName; shard: number; state: BreakerState }
   | { event: 'error'; where: string; detail: string };
@@ -65,7 +77,8 @@ const LONGEST_BLOB = 300;
  * - `blob4`: how it ended: outcome, status, code or state; of a disconnect `revoked` or `unrevoked`
  * - `blob5`: what it was about: the task's type, the breaker's shard, the place of an error
  * - `blob6`: the task; `blob7`: the detail of a refusal or an error
- * - `double1`: milliseconds of the run; `double2`: attempts; `double3`: milliseconds since acceptance
+ * - `double1`: milliseconds of the run; `double2`: attempts, of a sync pages, of a resync events; `double3`:
+ *   milliseconds since acceptance, of a sync events changed
  */
 export function toDataPoint(event: MetricEvent, provider?: ProviderName): AnalyticsEngineDataPoint {
   const connectorId = 'connectorId' in event ? event.connectorId : '';
@@ -101,6 +114,10 @@ function describeEvent(event: MetricEvent): Description {
       return { ending: event.status };
     case 'disconnect':
       return { ending: event.revoked ? 'revoked' : 'unrevoked' };
+    case 'sync':
+      return { ending: event.outcome, doubles: [event.ms, event.pages, event.changed] };
+    case 'resync':
+      return { ending: event.outcome, doubles: [0, event.events, 0] };
     case 'message-refused':
       return { ending: event.code, taskId: event.taskId, detail: event.detail };
     case 'breaker':
@@ -124,6 +141,12 @@ export function tallyEvent(tally: Tally, event: MetricEvent): void {
       return;
     case 'connect':
       count(tally, 'connects', { outcome: event.outcome });
+      return;
+    case 'sync':
+      count(tally, 'syncs', { outcome: event.outcome });
+      return;
+    case 'resync':
+      count(tally, 'resyncs', { outcome: event.outcome });
       return;
     case 'suspend':
     case 'disconnect':

@@ -2,7 +2,7 @@ import * as z from 'zod';
 import type { Alarm, Store } from './store.ts';
 
 /** What an actor has to do at a certain time, besides its tasks and its holds. */
-export const dutySchema = z.enum(['refresh-token', 'publish', 'send-notices', 'erase']);
+export const dutySchema = z.enum(['refresh-token', 'publish', 'send-notices', 'sync', 'channels', 'erase']);
 export type Duty = z.infer<typeof dutySchema>;
 
 const dutiesSchema = z.array(z.object({ name: dutySchema }));

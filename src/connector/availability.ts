@@ -7,6 +7,7 @@ import {
 import { describeFailure, fail, ok, type Outcome } from '../domain/failure.ts';
 import type { Interval } from '../domain/interval.ts';
 import type { LiveBusy } from './live-busy.ts';
+import type { MirrorAnswers, MirrorReading } from './mirror-answers.ts';
 
 /** After so many runs a calendar that still cannot be read is answered as unavailable. */
 const MOST_RUNS = 3;
@@ -17,12 +18,17 @@ const LEARNT_KEPT_MS = 5 * 60 * 1000;
 /** What availability is made of. */
 export interface AvailabilityOptions {
   live: LiveBusy;
+  /** Absent: there is no mirror. */
+  mirror?: Pick<MirrorAnswers, 'busy'>;
   /** What live holds take of a question's range. */
   held: (question: AvailabilityQuestion) => Interval[];
   now: () => number;
 }
 
-/** Answers when the account is busy: by asking the provider now, and by what is held. */
+/**
+ * Answers when the account is busy: from the mirror where that is as fresh as the question wants it, else by
+ * asking the provider; and by what is held.
+ */
 export class Availability {
   readonly #options: AvailabilityOptions;
   /** What a task's earlier runs have learnt: a retry asks only for the calendars that are missing. */
@@ -34,6 +40,8 @@ export class Availability {
 
   /** The answer for a caller who waits: a calendar that cannot be read is `unavailable` in it. */
   async answer(question: AvailabilityQuestion): Promise<Outcome<AvailabilityAnswer>> {
+    const mirrored = await this.#options.mirror?.busy(question, 'interactive');
+    if (mirrored !== undefined) return ok(this.#tellMirrored(question, mirrored));
     const { report, asOfMs } = await this.#options.live.read(question, 'interactive');
     return report.ok ? ok(this.#tell(question, report.value, asOfMs)) : report;
   }
@@ -45,6 +53,9 @@ export class Availability {
     run: number,
   ): Promise<Outcome<AvailabilityAnswer>> {
     const learnt = this.#recall(taskId);
+    const mirrored =
+      learnt === undefined ? await this.#options.mirror?.busy(question, 'background') : undefined;
+    if (mirrored !== undefined) return ok(this.#tellMirrored(question, mirrored));
     const missing = learnt?.report.calendars.filter(isWorthRetrying).map(({ id }) => id);
     const { report: read, asOfMs: readAtMs } = await this.#options.live.read(
       missing === undefined ? question : { ...question, calendars: missing },
@@ -65,6 +76,14 @@ export class Availability {
   /** Holds are read last: one that was placed while the provider was read counts. */
   #tell(question: AvailabilityQuestion, report: BusyReport, asOfMs: number): AvailabilityAnswer {
     return answerQuestion(question, report, asOfMs, this.#options.held(question));
+  }
+
+  #tellMirrored(
+    question: AvailabilityQuestion,
+    { report, asOfMs, wasAsked }: MirrorReading,
+  ): AvailabilityAnswer {
+    const answer = this.#tell(question, report, asOfMs);
+    return { ...answer, freshness: { ...answer.freshness, source: wasAsked ? 'live' : 'mirror' } };
   }
 
   #recall(taskId: string) {

@@ -2,13 +2,16 @@ import { DurableObject } from 'cloudflare:workers';
 import { type Config, readConfig } from '../config.ts';
 import { findConnector, hasSibling, saveConnectorState } from '../db/connectors.ts';
 import { dropOAuthStates } from '../db/oauth-state.ts';
+import { deleteSyncState, saveSyncState } from '../db/sync-state.ts';
 import type { AvailabilityAnswer, AvailabilityQuestion } from '../domain/availability.ts';
+import type { ChangesAnswer, EventsAnswer, EventsQuestion } from '../domain/event-list.ts';
 import { type Failure, fail, ok, type Outcome } from '../domain/failure.ts';
 import type { MeetingTimesAnswer, MeetingTimesQuestion } from '../domain/meeting-times.ts';
 import type { CalendarTask, TaskReport } from '../domain/task.ts';
 import { createRecorder } from '../metrics.ts';
 import { providerAppOf } from '../provider-app/stub.ts';
 import { createProvider } from '../providers/index.ts';
+import type { PushNotice } from '../providers/provider-sync.ts';
 import type { SignInReply } from '../providers/provider.ts';
 import { Actor, type Performance, type Submission } from './actor.ts';
 import type { ConnectResult, SignInHints } from './connection.ts';
@@ -84,6 +87,28 @@ export class ConnectorDO extends DurableObject {
     const actor = this.#wake();
     if (!actor.ok) return actor;
     return (await actor.value?.meetingTimes(question)) ?? fail(NOT_CONNECTED);
+  }
+
+  /** Which events are in the calendars. */
+  async events(question: EventsQuestion): Promise<Outcome<EventsAnswer>> {
+    const actor = this.#wake();
+    if (!actor.ok) return actor;
+    return (await actor.value?.events(question)) ?? fail(NOT_CONNECTED);
+  }
+
+  /** What has changed since `cursor`; without one, everything. */
+  async changes(cursor?: string): Promise<Outcome<ChangesAnswer>> {
+    const actor = this.#wake();
+    if (!actor.ok) return actor;
+    return (await actor.value?.changes(cursor)) ?? fail(NOT_CONNECTED);
+  }
+
+  /** Takes on what the provider tells of changes; of an account that is not connected, nothing is to be done. */
+  async notified(notices: PushNotice[]): Promise<Outcome<void>> {
+    const actor = this.#wake();
+    if (!actor.ok) return actor;
+    await actor.value?.notified(notices);
+    return ok(undefined);
   }
 
   /** Completes a sign-in: redeems the code and takes the grant over, or says why not. */
@@ -174,6 +199,8 @@ export class ConnectorDO extends DurableObject {
       fetch: (url, init) => fetch(url, init),
       now: () => Date.now(),
       random: () => Math.random(),
+      randomId: () => crypto.randomUUID(),
+      randomBytes: (length) => crypto.getRandomValues(new Uint8Array(length)),
       sleep: (ms) => scheduler.wait(ms),
       sendNotices: async (notices) => {
         await answerOf(this.env.Q_NOTIFY.sendBatch(notices.map((body) => ({ body }))));
@@ -203,6 +230,8 @@ export class ConnectorDO extends DurableObject {
         answerOf(KV_OAUTH.put(key, sealed, { expirationTtl: lifeSeconds })),
       deleteAccessToken: () => answerOf(KV_OAUTH.delete(key)),
       dropSignIns: () => answerOf(dropOAuthStates(DB, connectorId)),
+      saveSyncStatus: (status) => answerOf(saveSyncState(DB, connectorId, status, Date.now())),
+      dropSyncStatus: () => answerOf(deleteSyncState(DB, connectorId)),
       hasSibling: ({ id, tenantId }) => answerOf(hasSibling(DB, connectorId, { provider, id, tenantId })),
     };
   }

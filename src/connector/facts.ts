@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { WEEKDAYS } from '../domain/availability.ts';
 import { connectorStatusSchema, providerNameSchema } from '../domain/connector.ts';
 import type { Store } from './store.ts';
 
@@ -68,6 +69,35 @@ export const CALL_WINDOW: Fact<z.infer<typeof callWindowSchema> | z.infer<typeof
 const lastUseSchema = z.object({ atMs: z.number() });
 /** When the connector last did something for somebody, epoch milliseconds; coarse. */
 export const LAST_USE: Fact<z.infer<typeof lastUseSchema>> = { name: 'last-use', schema: lastUseSchema };
+
+const syncSchema = z.object({
+  /** Names this mirror among those that this connector has had: the number of a change means nothing in another. */
+  epoch: z.string(),
+  /** When the calendar list was last read. */
+  listedAtMs: z.number(),
+  /** Runs that have failed in a row. */
+  attempts: z.int(),
+  /** Up to this number of the mirror's changes, not all are known any more. */
+  forgottenSeq: z.int(),
+});
+/** How the mirror is kept; unknown: nobody has asked for it yet. Times are epoch milliseconds. */
+export const SYNC: Fact<z.infer<typeof syncSchema>> = { name: 'sync', schema: syncSchema };
+
+const firstSyncSchema = z.object({ attempts: z.int() });
+/** How many runs in a row have failed before any has come as far as `SYNC`. */
+export const FIRST_SYNC: Fact<z.infer<typeof firstSyncSchema>> = {
+  name: 'first-sync',
+  schema: firstSyncSchema,
+};
+
+const workingHoursSchema = z.array(
+  z.object({ day: z.enum(WEEKDAYS), start: z.string(), end: z.string(), timeZone: z.string() }),
+);
+/** The person's working hours, as the provider told them with the calendar list. */
+export const WORKING_HOURS: Fact<z.infer<typeof workingHoursSchema>> = {
+  name: 'working-hours',
+  schema: workingHoursSchema,
+};
 
 const erasureSchema = z.object({ sinceMs: z.number(), attempts: z.int() });
 /** The person has disconnected at `sinceMs` (epoch milliseconds); the provider has not taken the grant back yet. */

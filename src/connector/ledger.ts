@@ -31,6 +31,7 @@ const rowSchema = z.object({
   outcome: z.string().nullable(),
 });
 const rowsSchema = z.array(rowSchema);
+const lastSchema = z.tuple([z.object({ last: z.number().nullable() })]);
 const endSchema = z.discriminatedUnion('state', [
   z.object({ state: z.literal('done'), result: z.looseObject({}) }),
   z.object({ state: z.literal('failed'), error: taskErrorSchema }),
@@ -238,6 +239,18 @@ export class Ledger {
     const { type, attempts, state, outcome } = row;
     if (outcome !== null) return { id, type, attempts, ...endSchema.parse(JSON.parse(outcome)) };
     return { id, type, attempts, state: running.has(id) ? 'running' : state };
+  }
+
+  /** When the last task that writes to the calendar has ended, epoch milliseconds; 0: none that day. */
+  lastWriteEndedAt(): number {
+    const types = WRITING_TASKS.map(() => '?').join(', ');
+    const [{ last }] = lastSchema.parse(
+      this.#store.query(
+        `SELECT MAX(finished_at) AS last FROM task WHERE type IN (${types})`,
+        ...WRITING_TASKS,
+      ),
+    );
+    return last ?? 0;
   }
 
   /** Forgets results that are older than callers may ask for, unless it did so within the last hour. */

@@ -20,12 +20,14 @@ interface Flight {
 export interface LiveBusyOptions {
   account: Pick<Account, 'use'>;
   provider: Pick<Provider, 'readBusy'>;
+  /** Whether a reading of that instant knows of everything that we have written ourselves. */
+  isCurrent: (asOfMs: number) => boolean;
   now: () => number;
 }
 
 /**
  * Reads busy times from the provider. Whoever asks the same while it is being read shares the reading, as
- * long as that is not staler by then than they can bear.
+ * long as that is not staler by then than they can bear, and nothing has been written here since it began.
  */
 export class LiveBusy {
   readonly #options: LiveBusyOptions;
@@ -40,12 +42,13 @@ export class LiveBusy {
     { range, calendars, maxStalenessMs = DEFAULT_STALENESS_MS }: Omit<AvailabilityQuestion, 'timeZone'>,
     lane: Lane,
   ): Promise<LiveReading> {
-    const { account, provider, now } = this.#options;
+    const { account, provider, isCurrent, now } = this.#options;
     const question = { range, ...(calendars !== undefined && { calendars }) };
     // Not across lanes: a caller who waits is not to stand behind what can.
     const key = JSON.stringify([lane, range.startMs, range.endMs, calendars?.toSorted()]);
     const known = this.#flights.get(key);
-    if (known !== undefined && now() - known.asOfMs <= maxStalenessMs) return await known.reading;
+    const isShared = known !== undefined && now() - known.asOfMs <= maxStalenessMs && isCurrent(known.asOfMs);
+    if (isShared) return await known.reading;
     const asOfMs = now();
     const reading = account
       .use(lane, (access) => provider.readBusy(question, access))

@@ -1,6 +1,7 @@
 import type { Keyring } from '../crypto/keyring.ts';
 import type { ConnectorState } from '../db/connectors.ts';
 import { fail, ok, type Outcome } from '../domain/failure.ts';
+import type { SyncStatus } from '../domain/mirror.ts';
 import type { Account } from '../providers/provider.ts';
 import type { Agenda } from './agenda.ts';
 import { CONNECTION, readFact } from './facts.ts';
@@ -26,6 +27,9 @@ export interface Showcase {
   deleteAccessToken(): Promise<void>;
   /** Removes the sign-ins under way, so that none connects again what is being disconnected. */
   dropSignIns(): Promise<void>;
+  /** How the mirror stands, for whoever looks at the database. */
+  saveSyncStatus(status: SyncStatus): Promise<void>;
+  dropSyncStatus(): Promise<void>;
   /** Whether another connector is connected to the same account. */
   hasSibling(account: Account): Promise<boolean>;
 }
@@ -134,12 +138,20 @@ export class Publication {
     });
   }
 
+  /** Shows how the mirror stands, unless the account has been given up meanwhile: what is withdrawn stays so. */
+  saveSyncStatus(status: SyncStatus): Promise<void> {
+    return this.#writes.run(async () => {
+      const { store, showcase } = this.#options;
+      if (readFact(store, CONNECTION)?.status !== 'disconnected') await showcase.saveSyncStatus(status);
+    });
+  }
+
   /** Removes the access token from KV, and the sign-ins under way. Never rejects; false: it did not work. */
   withdraw(): Promise<boolean> {
     return this.#writes.run(async () => {
       const { showcase, onError } = this.#options;
       try {
-        await Promise.all([showcase.deleteAccessToken(), showcase.dropSignIns()]);
+        await Promise.all([showcase.deleteAccessToken(), showcase.dropSignIns(), showcase.dropSyncStatus()]);
         return true;
       } catch (thrown) {
         onError('withdraw', thrown);

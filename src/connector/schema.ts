@@ -12,6 +12,9 @@ import type { Store } from './store.ts';
  * - `hold`: holds, until a day after they are over
  * - `leftover`: events of holds that are over, until they are gone from the calendar
  * - `overtaken`: tasks that were to place a hold which has been cancelled meanwhile
+ * - `mirrored_calendar`: the calendars of the account, and how far each has been read
+ * - `mirrored_event`: their events; of one that is gone, for a while, that it is (`slot` is null)
+ * - `channel`: where the provider tells of changes
  */
 const VERSIONS = [
   [
@@ -65,6 +68,36 @@ const VERSIONS = [
   ],
   // When holds are due follows from their own tables.
   [`DELETE FROM duty WHERE name = 'holds'`],
+  [
+    `CREATE TABLE mirrored_calendar (
+       id TEXT PRIMARY KEY,
+       info TEXT NOT NULL,
+       place INTEGER NOT NULL,
+       position TEXT,
+       as_of INTEGER,
+       from_at INTEGER,
+       until_at INTEGER,
+       doubted INTEGER NOT NULL,
+       mixed INTEGER NOT NULL
+     ) WITHOUT ROWID`,
+    `CREATE TABLE mirrored_event (
+       calendar_id TEXT NOT NULL,
+       event_id TEXT NOT NULL,
+       seq INTEGER NOT NULL,
+       slot TEXT,
+       details TEXT,
+       gone_at INTEGER,
+       PRIMARY KEY (calendar_id, event_id)
+     ) WITHOUT ROWID`,
+    `CREATE TABLE channel (
+       id TEXT PRIMARY KEY,
+       calendar_id TEXT NOT NULL,
+       watch TEXT,
+       secret TEXT NOT NULL,
+       state TEXT NOT NULL,
+       due_at INTEGER NOT NULL
+     ) WITHOUT ROWID`,
+  ],
 ];
 
 const versionSchema = z.tuple([z.object({ value: z.string() })]);

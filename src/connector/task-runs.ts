@@ -11,6 +11,7 @@ import type { Account } from './account.ts';
 import type { Availability } from './availability.ts';
 import { creationKeyOf } from './creation.ts';
 import type { RunMode } from './drain.ts';
+import type { Lane } from './gate.ts';
 import type { Holds } from './holds.ts';
 import type { LedgerTask } from './ledger.ts';
 
@@ -21,6 +22,8 @@ export interface TaskRunsOptions {
   account: Account;
   availability: Availability;
   holds: Holds;
+  /** Brings the mirror up to date, the list of calendars included. */
+  syncCalendars: (lane: Lane) => Promise<Outcome<object>>;
   /** Closes the connection; what remains to be done for a disconnect follows when its task has ended. */
   beginDisconnect: () => Promise<Outcome<void>>;
 }
@@ -35,7 +38,8 @@ export class TaskRuns {
 
   /** Runs a task once; the result is what its caller is told. */
   async run(task: LedgerTask, { isRepeat, isAwaited }: RunMode): Promise<Outcome<object>> {
-    const { connectorId, provider, account, availability, holds, beginDisconnect } = this.#options;
+    const { connectorId, provider, account, availability, holds, syncCalendars, beginDisconnect } =
+      this.#options;
     const lane = isAwaited ? 'interactive' : 'background';
     switch (task.type) {
       case 'refresh-token': {
@@ -75,6 +79,10 @@ export class TaskRuns {
       case 'confirm-hold': {
         const { confirmation } = confirmHoldRequestSchema.parse(task.payload);
         return await holds.confirm(confirmation, { taskId: task.id, lane, attempts: task.attempts });
+      }
+      case 'sync-calendar': {
+        const synced = await syncCalendars(lane);
+        return synced.ok ? ok({ ...synced.value }) : synced;
       }
       case 'disconnect': {
         const begun = await beginDisconnect();

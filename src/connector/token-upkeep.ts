@@ -31,6 +31,9 @@ export interface TokenUpkeepOptions {
 /** Keeps the token of a connector in use from expiring; one that is not in use is refreshed on demand. */
 export class TokenUpkeep {
   readonly #options: TokenUpkeepOptions;
+  /** When it was used before its latest use. */
+  #usedBeforeAtMs: number | undefined;
+  #usedAtMs: number | undefined;
 
   constructor(options: TokenUpkeepOptions) {
     this.#options = options;
@@ -40,8 +43,16 @@ export class TokenUpkeep {
   markUse(): void {
     const { store, now } = this.#options;
     const lastUse = readFact(store, LAST_USE);
+    this.#usedBeforeAtMs = this.#usedAtMs ?? lastUse?.atMs;
+    this.#usedAtMs = now();
     if (lastUse === undefined || now() - lastUse.atMs > USE_GRAIN_MS)
       writeFact(store, LAST_USE, { atMs: now() });
+  }
+
+  /** Whether its latest use was not the only one within an hour. */
+  get isInUse(): boolean {
+    const before = this.#usedBeforeAtMs;
+    return before !== undefined && this.#options.now() - before <= IN_USE_MS;
   }
 
   /** A grant has been stored: says when its token is to be refreshed. */

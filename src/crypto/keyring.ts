@@ -1,11 +1,14 @@
 import { fail, ok, type Outcome } from '../domain/failure.ts';
 
 /**
- * Seals and opens secrets with AES-256-GCM (NIST SP 800-38D) through WebCrypto.
+ * Seals and opens secrets with AES-256-GCM (NIST SP 800-38D), and vouches for open texts with HMAC-SHA-256
+ * (RFC 2104), through WebCrypto.
  *
  * A sealed value is `v1.<key id>.<base64url(12-byte nonce ‖ ciphertext ‖ tag)>`. What it is bound to
  * (envelope version, key id, owner, field) is authenticated with it, so a value copied to another
  * row, column or key does not open. Nonces are random: a key should seal at most 2^32 values.
+ *
+ * A MAC is `<key id>~<base64url(32 bytes)>`, made with a key that HKDF (RFC 5869) derives from the ring's for one purpose.
  */
 export interface Keyring {
   /** Seals with the first key of the ring. */
@@ -14,6 +17,13 @@ export interface Keyring {
   open(sealed: string, binding: SealBinding): Promise<Outcome<string>>;
   /** What every value sealed with the current key begins with; one that begins otherwise is due for re-sealing. */
   readonly currentPrefix: string;
+  /**
+   * Vouches with the first key of the ring for `text`, the same each time. Purposes are constants of the code: what is
+   * vouched for as one of them counts for no other.
+   */
+  mac(text: string, purpose: string): Promise<string>;
+  /** Whether `mac` is of this text and purpose, by any key of the ring. Compared in constant time. */
+  verifyMac(text: string, mac: string, purpose: string): Promise<boolean>;
 }
 
 /** What a sealed value belongs to: the connector (or other owner) and the field it is stored in. */
@@ -70,6 +80,17 @@ export function createKeyring(keys: readonly RingKey[], randomBytes: RandomBytes
     return key;
   };
 
+  const derived = new Map<string, Promise<CryptoKey>>();
+  const deriveKey = ({ id, bytes }: RingKey, purpose: string): Promise<CryptoKey> => {
+    // A purpose may hold any character; no id of a key holds a tilde.
+    const name = `${id}~${purpose}`;
+    const known = derived.get(name);
+    if (known !== undefined) return known;
+    const key = deriveMacKey(bytes, purpose);
+    derived.set(name, key);
+    return key;
+  };
+
   return {
     async seal(plaintext, binding) {
       const nonce = randomBytes(NONCE_BYTES);
@@ -107,7 +128,35 @@ export function createKeyring(keys: readonly RingKey[], randomBytes: RandomBytes
     },
 
     currentPrefix: `${VERSION}.${current.id}.`,
+
+    async mac(text, purpose) {
+      const key = await deriveKey(current, purpose);
+      const code = await crypto.subtle.sign('HMAC', key, new TextEncoder().encode(text));
+      return `${current.id}~${encodeBase64Url(new Uint8Array(code))}`;
+    },
+
+    async verifyMac(text, mac, purpose) {
+      const [id = '', encoded = '', ...rest] = mac.split('~');
+      const key = keys.find((candidate) => candidate.id === id);
+      const code = decodeBase64Url(encoded);
+      if (key === undefined || code === undefined || rest.length > 0) return false;
+      const bytes = new TextEncoder().encode(text);
+      return await crypto.subtle.verify('HMAC', await deriveKey(key, purpose), code, bytes);
+    },
   };
+}
+
+/** A key for one purpose alone. The ring's own bytes make AES keys: HKDF keeps the two apart. */
+async function deriveMacKey(bytes: Uint8Array<ArrayBuffer>, purpose: string): Promise<CryptoKey> {
+  const root = await crypto.subtle.importKey('raw', bytes, 'HKDF', false, ['deriveKey']);
+  const info = new TextEncoder().encode(purpose);
+  return await crypto.subtle.deriveKey(
+    { name: 'HKDF', hash: 'SHA-256', salt: new Uint8Array(0), info },
+    root,
+    { name: 'HMAC', hash: 'SHA-256', length: 256 },
+    false,
+    ['sign', 'verify'],
+  );
 }
 
 function unopenable(): Outcome<never> {

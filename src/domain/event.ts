@@ -10,13 +10,24 @@ import {
   timeZoneSchema,
 } from './time-zone.ts';
 
+export const eventTimeSchema = z.discriminatedUnion('kind', [
+  z.object({ kind: z.literal('timed'), startMs: z.number(), endMs: z.number(), timeZone: z.string() }),
+  z.object({
+    kind: z.literal('all-day'),
+    startDate: z.string(),
+    endDate: z.string(),
+    timeZone: z.string(),
+  }),
+]);
 /** When an event is. Timed: epoch milliseconds; all-day: dates `YYYY-MM-DD`, the end exclusive. */
-export type EventTime =
-  | { kind: 'timed'; startMs: number; endMs: number; timeZone: string }
-  | { kind: 'all-day'; startDate: string; endDate: string; timeZone: string };
+export type EventTime = z.infer<typeof eventTimeSchema>;
 
+export const originalStartSchema = z.discriminatedUnion('kind', [
+  z.object({ kind: z.literal('timed'), startMs: z.number() }),
+  z.object({ kind: z.literal('all-day'), date: z.string() }),
+]);
 /** Which occurrence of a series: when it would start by the rule, wherever it was moved since. */
-export type OriginalStart = { kind: 'timed'; startMs: number } | { kind: 'all-day'; date: string };
+export type OriginalStart = z.infer<typeof originalStartSchema>;
 
 /** An event to create. */
 export interface EventDraft {

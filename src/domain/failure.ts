@@ -69,6 +69,7 @@ export const errorCodeSchema = z.enum([
   'reauth_required',
   'consent_missing',
   'idempotency_mismatch',
+  'cursor_expired',
   'rate_limited',
   'provider_unavailable',
   'provider_rejected',

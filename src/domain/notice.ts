@@ -9,6 +9,7 @@ export interface Notice {
     | 'connector-needs-reauth'
     | 'connector-disconnected'
     | 'hold-expired'
+    | 'calendar-changed'
     | 'operator-alert';
   connectorId: string;
   at: string;

@@ -10,6 +10,10 @@ export const COUNTERS = {
   rateLimitHits: ['scope'],
   /** Runs of tasks: their type, and how each ended. */
   tasks: ['type', 'outcome'],
+  /** Runs that brought a mirror up to date: `done`, or the kind of the failure. */
+  syncs: ['outcome'],
+  /** Calendars that were read from the start again, or no more, and why. */
+  resyncs: ['outcome'],
   /** Permits that connectors were granted; counted by the provider app itself. */
   permitsGranted: [],
   /** Permits that came back unused; counted by the provider app itself. */

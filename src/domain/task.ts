@@ -17,6 +17,7 @@ export const taskTypeSchema = z.enum([
   'place-hold',
   'cancel-hold',
   'confirm-hold',
+  'sync-calendar',
   'disconnect',
 ]);
 export type TaskType = z.infer<typeof taskTypeSchema>;
@@ -50,6 +51,7 @@ const PAYLOAD_SCHEMAS = {
   'place-hold': placeHoldRequestSchema,
   'cancel-hold': cancelHoldRequestSchema,
   'confirm-hold': confirmHoldRequestSchema,
+  'sync-calendar': noPayloadSchema,
   disconnect: noPayloadSchema,
 } satisfies Record<TaskType, z.ZodType<{ connectorId?: string | undefined }>>;
 

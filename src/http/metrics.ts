@@ -9,6 +9,8 @@ const COUNTER_FAMILIES = {
   tokenRefreshes: ['calendar_token_refreshes', 'Calls that renew a token, by outcome.'],
   rateLimitHits: ['calendar_rate_limit_hits', 'Throttles by the provider, of one user or of the app.'],
   tasks: ['calendar_tasks', 'Runs of tasks, by type and outcome.'],
+  syncs: ['calendar_syncs', 'Runs that brought a mirror up to date, by outcome.'],
+  resyncs: ['calendar_resyncs', 'Calendars that were read from the start again, or no more, by reason.'],
   permitsGranted: ['calendar_permits_granted', 'Permits to call the provider that connectors were granted.'],
   permitsReturned: ['calendar_permits_returned', 'Permits that came back unused.'],
 } satisfies Record<CounterName, [string, string]>;

@@ -1,19 +1,8 @@
 import * as z from 'zod';
-import {
-  type AvailabilityAnswer,
-  availabilityOfAllRequestSchema,
-  availabilityRequestSchema,
-  WEEKDAYS,
-} from '../domain/availability.ts';
-import {
-  type Connector,
-  connectorStatusSchema,
-  connectRequestSchema,
-  providerNameSchema,
-} from '../domain/connector.ts';
-import type { DeadLetter } from '../domain/dead-letter.ts';
+import { availabilityOfAllRequestSchema, availabilityRequestSchema } from '../domain/availability.ts';
+import { connectRequestSchema } from '../domain/connector.ts';
 import { createEventRequestSchema, eventChangeBodySchema, eventRecordSchema } from '../domain/event.ts';
-import { conflictSchema, errorCodeSchema, taskErrorSchema } from '../domain/failure.ts';
+import { conflictSchema, errorCodeSchema } from '../domain/failure.ts';
 import {
   confirmationBodySchema,
   groupHoldRecordSchema,
@@ -21,106 +10,32 @@ import {
   holdRecordSchema,
   placeHoldRequestSchema,
 } from '../domain/hold.ts';
-import {
-  type MeetingTimesAnswer,
-  meetingTimesOfAllRequestSchema,
-  meetingTimesRequestSchema,
-} from '../domain/meeting-times.ts';
-import { calendarTaskSchema, type TaskReport, taskTypeSchema } from '../domain/task.ts';
+import { meetingTimesOfAllRequestSchema, meetingTimesRequestSchema } from '../domain/meeting-times.ts';
+import { calendarTaskSchema } from '../domain/task.ts';
 import { cancelledEventSchema } from '../operations/tasks.ts';
-
-const connectorSchema = z.object({
-  connectorId: z.string(),
-  userId: z.string(),
-  provider: providerNameSchema,
-  status: connectorStatusSchema,
-  accountEmail: z.exactOptional(z.string()),
-  tenantId: z.exactOptional(z.string()),
-  scopes: z.array(z.string()),
-  createdAt: z.iso.datetime(),
-  updatedAt: z.iso.datetime(),
-}) satisfies z.ZodType<Connector>;
-
-const stretchSchema = z.object({
-  start: z.iso.datetime({ offset: true }),
-  end: z.iso.datetime({ offset: true }),
-});
-
-const calendarStatusSchema = z.object({
-  id: z.string(),
-  status: z.enum(['ok', 'unavailable']),
-  error: z.exactOptional(z.object({ code: errorCodeSchema, message: z.string() })),
-});
-
-const workingHoursSchema = z.object({
-  day: z.enum(WEEKDAYS),
-  start: z.string(),
-  end: z.string(),
-  timeZone: z.string(),
-});
-
-const freshnessSchema = z.object({
-  source: z.enum(['live', 'mirror']),
-  asOf: z.iso.datetime({ offset: true }),
-});
-
-const availabilitySchema = z.object({
-  busy: z.array(stretchSchema),
-  workingHours: z.exactOptional(z.array(workingHoursSchema)),
-  calendars: z.array(calendarStatusSchema),
-  freshness: freshnessSchema,
-}) satisfies z.ZodType<AvailabilityAnswer>;
-
-const meetingTimesSchema = z.object({
-  suggestions: z.array(stretchSchema),
-  timeZone: z.string(),
-  workingHours: z.exactOptional(
-    z.array(workingHoursSchema.extend({ connectorId: z.exactOptional(z.string()) })),
-  ),
-  calendars: z.array(calendarStatusSchema.extend({ connectorId: z.string() })),
-  source: z.enum(['provider', 'computed']),
-  freshness: freshnessSchema,
-}) satisfies z.ZodType<MeetingTimesAnswer>;
-
-const taskSchema = z.object({
-  id: z.string(),
-  type: taskTypeSchema,
-  state: z.enum(['accepted', 'running', 'done', 'failed', 'parked']),
-  attempts: z.int(),
-  result: z.exactOptional(z.looseObject({})),
-  error: z.exactOptional(taskErrorSchema),
-}) satisfies z.ZodType<TaskReport>;
-
-const deadLetterSchema = z.object({
-  id: z.string(),
-  taskId: z.string(),
-  taskType: z.exactOptional(z.string()),
-  connectorId: z.exactOptional(z.string()),
-  message: z.unknown(),
-  failedAt: z.iso.datetime(),
-  replayedAt: z.exactOptional(z.iso.datetime()),
-}) satisfies z.ZodType<DeadLetter>;
-
-const startedSchema = z.object({
-  connectorId: z.string(),
-  status: connectorStatusSchema,
-  authorizeUrl: z.url(),
-  expiresAt: z.iso.datetime(),
-});
+import {
+  availabilitySchema,
+  calendarStatusSchema,
+  changesSchema,
+  connectorSchema,
+  deadLetterSchema,
+  eventsSchema,
+  meetingTimesSchema,
+  startedSchema,
+  taskSchema,
+} from './answer-shapes.ts';
 
 /** The HTTP contract (OpenAPI 3.1). Request shapes come from the schemas that read them. */
 export function describeApi(publicBaseUrl: string): object {
   const connectorId = parameter('id', 'path', 'The connector.');
-  const idempotencyKey = {
-    ...parameter('Idempotency-Key', 'header', 'With the same key, a repeat is the same write.'),
-    required: false,
-  };
+  const idempotencyKey = optional(
+    parameter('Idempotency-Key', 'header', 'With the same key, a repeat is the same write.'),
+  );
   const eventId = parameter('eventId', 'path', 'The event.');
   const holdId = parameter('holdId', 'path', 'The hold, by the id its caller gave it.');
-  const ifMatch = {
-    ...parameter('If-Match', 'header', 'The version that the caller has seen: any other is a conflict.'),
-    required: false,
-  };
+  const ifMatch = optional(
+    parameter('If-Match', 'header', 'The version that the caller has seen: any other is a conflict.'),
+  );
   return {
     openapi: '3.1.0',
     info: { title: 'Calendar sync worker', version: '1' },
@@ -198,7 +113,35 @@ export function describeApi(publicBaseUrl: string): object {
           answer: meetingTimesSchema,
         }),
       },
+      '/v1/connectors/{id}/changes': {
+        get: operation('What has changed since', {
+          parameters: [
+            connectorId,
+            optional(parameter('cursor', 'query', 'Of the answer before. Without: everything.')),
+          ],
+          answer: changesSchema,
+        }),
+      },
       '/v1/connectors/{id}/events': {
+        get: operation('Which events are in the calendars', {
+          parameters: [
+            connectorId,
+            parameter('timeMin', 'query', 'RFC 3339; without an offset, a local time of `timeZone`.'),
+            parameter('timeMax', 'query', 'Likewise; exclusive.'),
+            optional(parameter('timeZone', 'query', 'IANA; default: UTC.')),
+            {
+              ...optional(parameter('calendars', 'query', 'May be repeated. Default: all that count.')),
+              schema: { type: 'array', items: { type: 'string' } },
+            },
+            {
+              ...optional(
+                parameter('maxStalenessMs', 'query', 'How old the answer may be. Default: any age.'),
+              ),
+              schema: { type: 'integer', minimum: 0 },
+            },
+          ],
+          answer: eventsSchema,
+        }),
         post: operation('Create an event', {
           pending: taskSchema,
           parameters: [connectorId, idempotencyKey],
@@ -221,12 +164,9 @@ export function describeApi(publicBaseUrl: string): object {
             eventId,
             idempotencyKey,
             ifMatch,
-            { ...parameter('calendarId', 'query', 'Default: the primary calendar.'), required: false },
-            {
-              ...parameter('occurrence', 'query', 'Only the occurrence of this original start.'),
-              required: false,
-            },
-            { ...parameter('notify', 'query', 'all (default) or none.'), required: false },
+            optional(parameter('calendarId', 'query', 'Default: the primary calendar.')),
+            optional(parameter('occurrence', 'query', 'Only the occurrence of this original start.')),
+            optional(parameter('notify', 'query', 'all (default) or none.')),
           ],
           answer: cancelledEventSchema,
         }),
@@ -299,7 +239,7 @@ export function describeApi(publicBaseUrl: string): object {
       },
       '/v1/dead-letters': {
         get: operation('The newest messages that could not be handed over', {
-          parameters: [{ ...parameter('limit', 'query', '1 to 100; default 20.'), required: false }],
+          parameters: [optional(parameter('limit', 'query', '1 to 100; default 20.'))],
           answer: z.object({ deadLetters: z.array(deadLetterSchema) }),
         }),
       },
@@ -316,6 +256,10 @@ export function describeApi(publicBaseUrl: string): object {
 
 function parameter(name: string, place: 'path' | 'query' | 'header', description: string): object {
   return { name, in: place, required: true, description, schema: { type: 'string' } };
+}
+
+function optional(asked: object): object {
+  return { ...asked, required: false };
 }
 
 function operation(

@@ -10,6 +10,7 @@ const STATUS = {
   reauth_required: 409,
   consent_missing: 409,
   idempotency_mismatch: 422,
+  cursor_expired: 410,
   rate_limited: 429,
   provider_unavailable: 503,
   provider_rejected: 502,
@@ -25,6 +26,7 @@ const TITLE = {
   reauth_required: 'The person must connect again',
   consent_missing: 'A permission is missing',
   idempotency_mismatch: 'The id belongs to another request',
+  cursor_expired: 'The cursor has expired',
   rate_limited: 'The provider is limiting this account',
   provider_unavailable: 'The provider does not answer',
   provider_rejected: 'The provider refused the request',
@@ -53,9 +55,31 @@ export function problem(
   });
 }
 
+/** The answer of an address where nothing is. */
+export function nothingHere(): Response {
+  return problem({ code: 'not_found', detail: 'There is nothing at this address.' });
+}
+
 /** A result as a response: its value as JSON, or its problem. */
 export function answer(result: Result<unknown>, status = 200): Response {
   return result.ok ? json(result.value, status) : problem(result.problem);
+}
+
+/** That something was taken on, with nothing to say of it. */
+export function accepted(): Response {
+  return new Response(null, { status: 202, headers: { 'Cache-Control': 'no-store' } });
+}
+
+/** A text that somebody else has chosen: no browser takes it for anything but text. */
+export function plainText(text: string): Response {
+  return new Response(text, {
+    headers: {
+      'Content-Type': 'text/plain; charset=utf-8',
+      'Cache-Control': 'no-store',
+      'Content-Security-Policy': "default-src 'none'; frame-ancestors 'none'",
+      'X-Content-Type-Options': 'nosniff',
+    },
+  });
 }
 
 /** A small page for a person whose sign-in cannot go on. Texts are escaped. */

@@ -8,6 +8,7 @@ import { authenticate } from './authenticate.ts';
 import { showAvailability, showAvailabilityOfAll } from './availability.ts';
 import { createConnector, deleteConnector, listConnectorsOf, showConnector } from './connectors.ts';
 import { replayDeadLetter, showDeadLetters } from './dead-letters.ts';
+import { showChanges, showEvents } from './event-list.ts';
 import { cancelEvent, createEvent, updateEvent } from './events.ts';
 import {
   cancelHold,
@@ -22,11 +23,12 @@ import { suggestMeetingTimes, suggestMeetingTimesOfAll } from './meeting-times.t
 import { showMetrics } from './metrics.ts';
 import { completeSignIn, startSignIn } from './oauth.ts';
 import { describeApi } from './openapi.ts';
-import { json, page, problem } from './respond.ts';
+import { json, nothingHere, page, problem } from './respond.ts';
 import { getTask, submitTasks } from './tasks.ts';
+import { takePush } from './webhooks.ts';
 
 interface Routed extends Request {
-  params: Record<'id' | 'taskId' | 'eventId' | 'holdId' | 'provider', string>;
+  params: Record<'id' | 'taskId' | 'eventId' | 'holdId' | 'provider' | 'ref', string>;
 }
 
 const router = Router<Routed & IRequest, [Context]>();
@@ -44,6 +46,12 @@ router.post('/v1/connectors/:id/meeting-times', (request, context) =>
   suggestMeetingTimes(request, request.params.id, context),
 );
 router.post('/v1/meeting-times', suggestMeetingTimesOfAll);
+router.get('/v1/connectors/:id/events', (request, context) =>
+  showEvents(request, request.params.id, context),
+);
+router.get('/v1/connectors/:id/changes', (request, context) =>
+  showChanges(request, request.params.id, context),
+);
 router.post('/v1/connectors/:id/events', (request, context) =>
   createEvent(request, request.params.id, context),
 );
@@ -82,9 +90,10 @@ router.get('/oauth/:provider/start', (request, context) =>
 router.get('/oauth/:provider/callback', (request, context) =>
   completeSignIn(request, request.params.provider, context),
 );
+router.post('/webhooks/:provider/:ref', (request, context) => takePush(request, request.params, context));
 router.get('/openapi.json', (_, { config }) => json(describeApi(config.publicBaseUrl)));
 router.get('/healthz', () => json({ status: 'ok' }));
-router.all('*', () => problem({ code: 'not_found', detail: 'There is nothing at this address.' }));
+router.all('*', nothingHere);
 
 /** Answers one request: the whole HTTP surface, with a problem for whatever goes wrong. */
 export async function handleRequest(request: Request, parts: Omit<Context, 'config'>): Promise<Response> {

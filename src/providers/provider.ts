@@ -4,6 +4,7 @@ import type { EventCancellation, EventChange, EventDraft, EventRecord } from '..
 import type { Outcome } from '../domain/failure.ts';
 import type { Interval } from '../domain/interval.ts';
 import type { Send } from './http.ts';
+import type { ProviderSync } from './provider-sync.ts';
 
 /** The person's account at the provider, as the id token names it. */
 export interface Account {
@@ -151,6 +152,7 @@ export interface CreatedRemoval {
 export interface Provider {
   readonly name: ProviderName;
   readonly oauth: ProviderOAuth;
+  readonly sync: ProviderSync;
   /**
    * Reads the busy times of `question.range`. Fails closed: the report names every calendar that
    * counts, each with its busy times or its failure. Fails as a whole only when the token is refused,

@@ -41,7 +41,7 @@ function withAvailability(
     };
     await body(
       new Availability({
-        live: new LiveBusy({ account, provider, now: clock.now }),
+        live: new LiveBusy({ account, provider, isCurrent: () => true, now: clock.now }),
         held: () => [],
         now: clock.now,
       }),

@@ -2,6 +2,7 @@ import { env } from 'cloudflare:workers';
 import { expect } from 'vitest';
 import { readConfig } from '../../src/config.ts';
 import { Actor } from '../../src/connector/actor.ts';
+import { freshId } from '../database.ts';
 import { inFreshObject, openStore } from './bench.ts';
 import { createWorld, IDENTITY_OF_TESTS, settle, SIGN_IN, type World } from './world.ts';
 
@@ -12,7 +13,7 @@ export function openActor(state: DurableObjectState, world: World): Actor {
   if (!config.ok) throw new Error('the tests have no configuration');
   return new Actor({
     identity: IDENTITY_OF_TESTS,
-    config: config.value,
+    config: { ...config.value, hasMirror: false },
     provider,
     store: openStore(state).store,
     alarm,
@@ -20,6 +21,8 @@ export function openActor(state: DurableObjectState, world: World): Actor {
     fetch: () => Promise.reject(new Error('no network')),
     now: clock.now,
     random: () => script.random(),
+    randomId: () => freshId('id'),
+    randomBytes: (length) => crypto.getRandomValues(new Uint8Array(length)),
     sleep: clock.sleep,
     sendNotices,
     askApp: (request) => app.lease(request),

@@ -42,7 +42,7 @@ export function openStore({ storage }: DurableObjectState) {
     body();
     return rowsWritten - before;
   };
-  return { store, countRows };
+  return { store, countRows, rowsWritten: () => rowsWritten };
 }
 
 /** A gate on this store, as after an eviction: four places, ample limits, a back-off of half the ceiling. */

@@ -9,7 +9,7 @@ const QUESTION = { range: { startMs: 0, endMs: HOUR_MS }, calendars: ['a', 'b'] 
 function withReader() {
   const asked: string[][] = [];
   const waiting: PromiseWithResolvers<Outcome<never>>[] = [];
-  const clock = { nowMs: 1_000 };
+  const clock = { nowMs: 1_000, writtenAtMs: 0 };
   const reader = new LiveBusy({
     account: { use: async (_, operate) => await operate(UNUSED_ACCESS) },
     provider: {
@@ -20,6 +20,7 @@ function withReader() {
         return answer.promise;
       },
     },
+    isCurrent: (asOfMs) => asOfMs > clock.writtenAtMs,
     now: () => clock.nowMs,
   });
   const answerAll = () => {
@@ -62,6 +63,17 @@ describe('identical questions at once', () => {
     expect((await patient).asOfMs).toBe(1_500);
   });
 
+  it('do not share a reading that began before something was written', async () => {
+    const { asked, clock, reader, answerAll } = withReader();
+    const first = reader.read(QUESTION, 'interactive');
+    clock.nowMs = 1_200;
+    clock.writtenAtMs = 1_100;
+    const after = reader.read(QUESTION, 'interactive');
+    answerAll();
+    await Promise.all([first, after]);
+    expect(asked).toHaveLength(2);
+  });
+
   it('do not share across lanes: who waits does not stand behind what can', async () => {
     const { asked, reader, answerAll } = withReader();
     const both = [reader.read(QUESTION, 'background'), reader.read(QUESTION, 'interactive')];
@@ -92,6 +104,7 @@ describe('questions that differ, or come one after the other', () => {
     const reader = new LiveBusy({
       account: { use: () => Promise.reject(new Error(`no ${(calls += 1)}`)) },
       provider: { readBusy: () => Promise.resolve(ok({ calendars: [] })) },
+      isCurrent: () => true,
       now: () => 0,
     });
     await expect(reader.read(QUESTION, 'interactive')).rejects.toThrow('no 1');

@@ -56,7 +56,7 @@ function withMeetingTimes(body: (scene: Scene) => Promise<void>, silent = false)
       connectorId: 'connector-1',
       account,
       availability: new Availability({
-        live: new LiveBusy({ account, provider, now: clock.now }),
+        live: new LiveBusy({ account, provider, isCurrent: () => true, now: clock.now }),
         held: () => [],
         now: clock.now,
       }),

@@ -145,6 +145,34 @@ describe('the access token for siblings', () => {
     }));
 });
 
+describe('how the mirror stands', () => {
+  const idle = { cursor: '{}', status: 'idle', lastError: null, retryCount: 0, nextRetryAtMs: null } as const;
+
+  it('is shown, but not of an account that has been given up: what is withdrawn stays so', () =>
+    withParts(async (parts, world) => {
+      await connect(parts, world);
+      await parts.publication.saveSyncStatus(idle);
+      setStatus(parts, 'disconnected');
+      await parts.publication.withdraw();
+      await parts.publication.saveSyncStatus(idle);
+      expect(world.calls.filter((call) => call.startsWith('sync'))).toEqual(['sync idle']);
+    }));
+
+  it('is withdrawn after a write that was under way, not before it', () =>
+    withParts(async (parts, world) => {
+      await connect(parts, world);
+      const slow = Promise.withResolvers<void>();
+      world.script.beforeWrite = (what) => (what === 'sync' ? slow.promise : Promise.resolve());
+      const shown = parts.publication.saveSyncStatus(idle);
+      const withdrawn = parts.publication.withdraw();
+      await settle();
+      expect(world.calls).not.toContain('kv delete');
+      slow.resolve();
+      await shown;
+      expect(await withdrawn).toBe(true);
+    }));
+});
+
 describe('the refresh token as the database has it', () => {
   it('is told when it is another than was tried', () =>
     withParts(async ({ publication }, { script, keyring }) => {

@@ -15,6 +15,8 @@ function withUpkeep(
     upkeep: TokenUpkeep;
     /** When the refresh is due, epoch milliseconds; undefined: it is not on the agenda. */
     dueAtMs: () => number | undefined;
+    /** The upkeep of a later life. */
+    another: () => TokenUpkeep;
   }) => Promise<void> | void,
 ) {
   return inFreshObject(async (state) => {
@@ -24,19 +26,21 @@ function withUpkeep(
       refresh: (): Promise<Outcome<{ expiresAtMs: number }>> => Promise.resolve(ok({ expiresAtMs: 0 })),
     };
     let dueAtMs: number | undefined;
-    const upkeep = new TokenUpkeep({
-      store: openStore(state).store,
-      agenda: {
-        schedule: (_, atMs) => (dueAtMs = atMs),
-        strike: () => (dueAtMs = undefined),
-      },
-      account: { refresh: () => script.refresh() },
-      now: () => clock.nowMs,
-      random: () => chance.roll(),
-      obstacle: () => undefined,
-      onFailure: () => undefined,
-    });
-    await body({ clock, script, upkeep, dueAtMs: () => dueAtMs });
+    const { store } = openStore(state);
+    const another = () =>
+      new TokenUpkeep({
+        store,
+        agenda: {
+          schedule: (_, atMs) => (dueAtMs = atMs),
+          strike: () => (dueAtMs = undefined),
+        },
+        account: { refresh: () => script.refresh() },
+        now: () => clock.nowMs,
+        random: () => chance.roll(),
+        obstacle: () => undefined,
+        onFailure: () => undefined,
+      });
+    await body({ clock, script, upkeep: another(), dueAtMs: () => dueAtMs, another });
   });
 }
 
@@ -100,5 +104,20 @@ describe('the token of a connector', () => {
       upkeep.markUse();
       await upkeep.refreshAhead();
       expect(refreshed).toBe(1);
+    }));
+});
+
+describe('a connector', () => {
+  it('is in use when it was used more than once within an hour, in an earlier life too', () =>
+    withUpkeep(async ({ clock, upkeep, another }) => {
+      upkeep.markUse();
+      expect(upkeep.isInUse).toBe(false);
+      clock.nowMs += 59 * MINUTE_MS;
+      const later = another();
+      later.markUse();
+      expect(later.isInUse).toBe(true);
+      clock.nowMs += 61 * MINUTE_MS;
+      later.markUse();
+      expect(later.isInUse).toBe(false);
     }));
 });

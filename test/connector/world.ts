@@ -20,6 +20,7 @@ import type {
   Grant,
   Provider,
 } from '../../src/providers/provider.ts';
+import { MUTE_SYNC } from '../providers/mute-sync.ts';
 
 /** Where every virtual clock starts. */
 export const START_MS = Date.UTC(2026, 10, 23, 8);
@@ -160,6 +161,13 @@ export function createWorld() {
     async dropSignIns() {
       await script.beforeWrite('sign-ins');
     },
+    async saveSyncStatus(status) {
+      calls.push(`sync ${status.status}`);
+      await script.beforeWrite('sync');
+    },
+    async dropSyncStatus() {
+      await script.beforeWrite('sync');
+    },
     hasSibling: () => script.hasSibling(),
     async putAccessToken(sealed, lifeSeconds) {
       calls.push('kv put');
@@ -192,6 +200,7 @@ export function createWorld() {
       },
       missingScopes: (asked, granted) => asked.filter((scope) => !granted.includes(scope)),
     },
+    sync: MUTE_SYNC,
     readBusy: (question, access) => script.readBusy(question, access),
     createEvent(draft, creation) {
       calls.push(`create ${draft.summary}`);

@@ -150,6 +150,69 @@ describe('rotation', () => {
   });
 });
 
+describe('vouching for a text', () => {
+  it('holds for the text and purpose it was made for, again and again', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.string({ unit: 'grapheme', maxLength: 60 }), async (text) => {
+        const mac = await before.mac(text, 'door');
+        expect(await before.mac(text, 'door')).toBe(mac);
+        expect(await before.verifyMac(text, mac, 'door')).toBe(true);
+      }),
+      { seed: 20260408, numRuns: 100, examples: [[''], ['x'.repeat(20_000)]] },
+    );
+  });
+
+  it('is HMAC-SHA-256 with a key that HKDF-SHA-256 makes of the ring key and the purpose', async () => {
+    const ring = createKeyring([{ id: 'k1', bytes: new Uint8Array(32).fill(7) }], randomBytes);
+    // Computed with Python's hmac: extract with 32 zero bytes, expand with the purpose.
+    expect(await ring.mac('connector-1', 'webhook-ref:google')).toBe(
+      'k1~qbUzmJuG1xLqTcalGcAG_0yW-ItDlusDWmot3DGI4ko',
+    );
+  });
+
+  it('holds for no other text, no other purpose, and not where the two run into one another', async () => {
+    const mac = await before.mac('connector-1', 'webhook');
+    for (const [text, purpose] of [
+      ['connector-2', 'webhook'],
+      ['connector-1', 'other'],
+      ['connector-', '1webhook'],
+      ['connector-1webhook', ''],
+      ['', 'webhook'],
+      ['Connector-1', 'webhook'],
+    ] as const) {
+      expect(await before.verifyMac(text, mac, purpose)).toBe(false);
+    }
+  });
+
+  it('is refused when any one character of it is another, is gone, or is one more', async () => {
+    const mac = await before.mac('connector-1', 'webhook');
+    const forged = Array.from(mac).flatMap((character, place) => [
+      ...Array.from(place === mac.length - 1 ? `${ALPHABET}~= ` : 'A_~= ')
+        .filter((other) => other !== character)
+        .map((other) => mac.slice(0, place) + other + mac.slice(place + 1)),
+      mac.slice(0, place),
+      mac.slice(place + 1),
+    ]);
+    for (const other of [...forged, `${mac}A`, `${mac}=`, `${mac}~`, `~${mac}`, ` ${mac}`, `${mac}\n`, '~']) {
+      expect([other, await before.verifyMac('connector-1', other, 'webhook')]).toEqual([other, false]);
+    }
+  });
+
+  it('outlives a rotation for as long as its key is in the ring', async () => {
+    const old = await before.mac('connector-1', 'webhook');
+    expect(old).toMatch(/^old~/);
+    expect(await after.verifyMac('connector-1', old, 'webhook')).toBe(true);
+    const fresh = await after.mac('connector-1', 'webhook');
+    expect(fresh).toMatch(/^new~/);
+    const rotated = createKeyring([NEW], randomBytes);
+    expect(await rotated.verifyMac('connector-1', fresh, 'webhook')).toBe(true);
+    expect(await rotated.verifyMac('connector-1', old, 'webhook')).toBe(false);
+    // Under the name of another key it is worth nothing.
+    const renamed = old.replace('old', 'new');
+    expect(await after.verifyMac('connector-1', renamed, 'webhook')).toBe(false);
+  });
+});
+
 describe('reading the keys of a ring', () => {
   const base64 = (bytes: Uint8Array) => btoa(String.fromCodePoint(...bytes));
 

@@ -56,6 +56,7 @@ describe('describing a failure', () => {
     expect(errorCodeSchema.options.toSorted()).toEqual([
       'conflict',
       'consent_missing',
+      'cursor_expired',
       'forbidden',
       'idempotency_mismatch',
       'invalid_request',

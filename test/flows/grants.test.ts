@@ -14,7 +14,10 @@ function refreshes(person: Person): number {
 }
 
 function ask(connectorId: string) {
-  return stage.runtime.api('POST', `/v1/connectors/${connectorId}/availability`, WEEK);
+  return stage.runtime.api('POST', `/v1/connectors/${connectorId}/availability`, {
+    ...WEEK,
+    maxStalenessMs: 0,
+  });
 }
 
 describe.each(ACCOUNTS)('the grant of an account: $label', ({ input }) => {

@@ -44,6 +44,8 @@ describe('the contract', () => {
       'delete /v1/holds/{holdId}',
       'get /v1/connectors',
       'get /v1/connectors/{id}',
+      'get /v1/connectors/{id}/changes',
+      'get /v1/connectors/{id}/events',
       'get /v1/connectors/{id}/tasks/{taskId}',
       'get /v1/dead-letters',
       'get /v1/holds/{holdId}',
@@ -97,6 +99,39 @@ describe('the contract', () => {
         tasks: { type: 'array', minItems: 1, maxItems: 100, items: { required: ['type', 'connectorId'] } },
       },
     });
+  });
+
+  it('describes what is asked in a query, and what is answered', async () => {
+    const { paths } = await readDocument();
+    const asked = present(paths['/v1/connectors/{id}/events']?.get).parameters;
+    expect(asked.map(({ name, required }) => [name, required])).toEqual([
+      ['id', true],
+      ['timeMin', true],
+      ['timeMax', true],
+      ['timeZone', false],
+      ['calendars', false],
+      ['maxStalenessMs', false],
+    ]);
+    expect(paths['/v1/connectors/{id}/changes']?.get?.responses['200']).toMatchObject({
+      content: {
+        'application/json': {
+          schema: {
+            required: ['changes', 'cursor', 'hasMore', 'freshness'],
+            properties: {
+              changes: {
+                items: {
+                  oneOf: [
+                    { properties: { change: { const: 'changed' }, originalStart: { type: 'string' } } },
+                    { required: ['change', 'eventId', 'calendarId'] },
+                  ],
+                },
+              },
+            },
+          },
+        },
+      },
+    });
+    expect(JSON.stringify(paths)).not.toContain('creationKey');
   });
 
   it('names every code of a problem', async () => {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { type ErrorCode, errorCodeSchema } from '../../src/domain/failure.ts';
-import { answer, json, page, problem, redirect } from '../../src/http/respond.ts';
+import { accepted, answer, json, page, plainText, problem, redirect } from '../../src/http/respond.ts';
 import { readPage, readProblem, readRedirect } from './stage.ts';
 
 const STATUS: Record<ErrorCode, number> = {
@@ -12,6 +12,7 @@ const STATUS: Record<ErrorCode, number> = {
   reauth_required: 409,
   consent_missing: 409,
   idempotency_mismatch: 422,
+  cursor_expired: 410,
   rate_limited: 429,
   provider_unavailable: 503,
   provider_rejected: 502,
@@ -79,6 +80,26 @@ describe('a page', () => {
     expect(headers.get('X-Content-Type-Options')).toBe('nosniff');
     expect(headers.get('Referrer-Policy')).toBe('no-referrer');
     expect(headers.get('Cache-Control')).toBe('no-store');
+  });
+});
+
+describe('a text of somebody else', () => {
+  it('is text and nothing but text', async () => {
+    const response = plainText('<script>1</script>');
+    expect(response.status).toBe(200);
+    expect(Object.fromEntries(response.headers)).toEqual({
+      'cache-control': 'no-store',
+      'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
+      'content-type': 'text/plain; charset=utf-8',
+      'x-content-type-options': 'nosniff',
+    });
+    expect(await response.text()).toBe('<script>1</script>');
+  });
+});
+
+describe('what was taken on', () => {
+  it('is answered with nothing', async () => {
+    expect([accepted().status, await accepted().text()]).toEqual([202, '']);
   });
 });
 

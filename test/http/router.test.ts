@@ -10,6 +10,8 @@ describe('every address of /v1', () => {
     ['GET', '/v1/connectors/c-1'],
     ['DELETE', '/v1/connectors/c-1'],
     ['POST', '/v1/connectors/c-1/availability'],
+    ['GET', '/v1/connectors/c-1/events?timeMin=2026-11-23T00:00:00Z&timeMax=2026-11-24T00:00:00Z'],
+    ['GET', '/v1/connectors/c-1/changes'],
     ['GET', '/v1/connectors/c-1/tasks/t-1'],
     ['POST', '/v1/tasks'],
     ['GET', '/v1'],

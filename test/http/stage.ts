@@ -26,10 +26,11 @@ const problemSchema = z.strictObject({
   conflicts: z.array(z.strictObject({ start: z.string(), end: z.string() })).optional(),
 });
 
-/** How a request is sent: `json` is a body to send as JSON; `token` null sends none. */
+/** How a request is sent: `json` is a body to send as JSON, `body` one as it is; `token` null sends none. */
 export interface Sending {
   method?: string;
   json?: unknown;
+  body?: BodyInit;
   token?: string | null;
   headers?: Record<string, string>;
   nowMs?: number;
@@ -39,7 +40,10 @@ export interface Sending {
 export function openHouse(change: Partial<Env> & Record<string, unknown> = {}) {
   const events: MetricEvent[] = [];
   const background: Promise<void>[] = [];
-  const send = (path: string, { method, json, token = TOKEN, headers, nowMs = NOW_MS }: Sending = {}) => {
+  const send = (
+    path: string,
+    { method, json, body, token = TOKEN, headers, nowMs = NOW_MS }: Sending = {},
+  ) => {
     const request = new Request(`${BASE_URL}${path}`, {
       method: method ?? (json === undefined ? 'GET' : 'POST'),
       headers: {
@@ -48,6 +52,7 @@ export function openHouse(change: Partial<Env> & Record<string, unknown> = {}) {
         ...headers,
       },
       ...(json !== undefined && { body: JSON.stringify(json) }),
+      ...(body !== undefined && { body }),
     });
     return handleRequest(request, {
       env: { ...env, ...change },

@@ -19,6 +19,8 @@ it('an unknown connector is a 404 everywhere, and real Durable Objects show that
       await send(path, { method: 'DELETE' }),
       await send(`${path}/availability`, { json: QUESTION }),
       await send(`${path}/meeting-times`, { json: { ...QUESTION, durationMinutes: 30 } }),
+      await send(`${path}/events?timeMin=${QUESTION.timeMin}&timeMax=${QUESTION.timeMax}`),
+      await send(`${path}/changes`),
       await send(`${path}/tasks/t-1`),
     ]) {
       const { status, detail } = await readProblem(response);
@@ -36,6 +38,7 @@ it('a connector that was never connected has an actor that answers and keeps not
   const asked = await send(`/v1/connectors/${id}/availability`, { json: QUESTION });
   expect(await readProblem(asked)).toMatchObject({ status: 409, code: 'reauth_required' });
   expect((await readProblem(await send(`/v1/connectors/${id}/tasks/t-1`))).status).toBe(404);
+  expect((await send(`/v1/connectors/${id}/changes`)).status).toBe(409);
   const kept = await runInDurableObject(env.CONNECTOR.getByName(id), (_, { storage }) =>
     storage.sql.exec('SELECT name FROM sqlite_master').toArray(),
   );

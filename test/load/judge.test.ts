@@ -25,7 +25,15 @@ function judgeCase({ expectation, ends, entries = [], truth = {}, killedAtMs = [
     marks: holdId === undefined ? [] : [{ id: 'huddleHold', value: holdId }],
   }));
   const people: PersonSeen[] = [{ email: ADA, calendars: [{ events }] }];
-  const nothing: Truth = { calls: [], peaks: {}, peaksAlive: {}, tooEarly: [], refusals: [], effects: [] };
+  const nothing: Truth = {
+    calls: [],
+    peaks: {},
+    peaksAlive: {},
+    tooEarly: [],
+    refusals: [],
+    pushes: [],
+    effects: [],
+  };
   return judge(
     { tasks, expectations: expectation === undefined ? [] : [expectation] },
     new Map(Object.entries(ends)),

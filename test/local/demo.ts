@@ -1,7 +1,8 @@
 /**
  * The main job from end to end, on this machine alone: the real worker in the local runtime, the
  * providers played by the sandbox. Connects three people, sends tasks to the queue, draws their week,
- * books a meeting that suits all three, and says what it cost. Exits 0 when everything went as promised.
+ * books a meeting that suits all three, asks the mirrors about it, and says what it cost. Exits 0 when
+ * everything went as promised.
  */
 import { randomUUID } from 'node:crypto';
 import { parseArgs } from 'node:util';
@@ -22,6 +23,7 @@ const stretchSchema = z.object({ start: z.string(), end: z.string() });
 const answerSchema = z.object({
   busy: z.array(stretchSchema),
   calendars: z.array(z.object({ id: z.string(), status: z.string() })),
+  freshness: z.object({ source: z.string() }),
 });
 const timesSchema = z.object({ suggestions: z.array(stretchSchema) });
 const groupSchema = z.object({ state: z.string(), slots: z.array(z.object({ state: z.string() })) });
@@ -57,7 +59,8 @@ try {
   say('\nHolding that time on all three calendars, or on none (POST /v1/holds), then confirming it:');
   await bookMeeting(people, meeting);
 
-  const after = await Promise.all(people.map((one) => readWeek(one, days)));
+  say('\nReading their calendars anew (sync-calendar), then asking for that week as before:');
+  const after = await askMirrors(people, days);
   say('\nThe same week with the meeting (◆):\n');
   say(drawWeek(days, withAll(after.map((line) => ({ ...line, meeting }))), ZONE));
   for (const { name, busy } of after) {
@@ -166,9 +169,23 @@ function tellGroup(wanted: string, status: number, text: string): void {
   if (read.data?.state !== wanted) problems.push(`the hold is not ${wanted}: ${text}`);
 }
 
-async function readWeek({ person, connectorId }: Connected, days: number[]): Promise<Line> {
-  const path = `/v1/connectors/${connectorId}/availability`;
-  return readAnswer(person, (await runtime.api('POST', path, questionFor(days))).json);
+/** Brings the mirrors up to date through the queue; what is asked after that asks no provider. */
+async function askMirrors(people: Connected[], days: number[]): Promise<Line[]> {
+  const tasks = people.map((one) => ({ ...one, id: randomUUID() }));
+  await runtime.bindings.Q_TASKS.sendBatch(
+    tasks.map(({ id, connectorId }) => ({ body: { id, type: 'sync-calendar', connectorId, payload: {} } })),
+  );
+  const lines: Line[] = [];
+  for (const { id, person, connectorId } of tasks) {
+    const { type } = await runtime.notice(({ taskId }) => taskId === id);
+    const path = `/v1/connectors/${connectorId}/availability`;
+    const { json } = await runtime.api('POST', path, questionFor(days));
+    const { source } = answerSchema.parse(json).freshness;
+    say(`  sync-calendar      ${person.name.padEnd(18)} ${type}, answered from: ${source}`);
+    if (source !== 'mirror') problems.push(`the answer about ${person.name} is not from the mirror`);
+    lines.push(readAnswer(person, json));
+  }
+  return lines;
 }
 
 function questionFor(days: number[]): object {

@@ -102,11 +102,12 @@ export async function startRuntime(
   change?: (own: ConfigChange) => ConfigChange,
 ): Promise<Runtime> {
   const secrets = { ...generateSecrets(), ...sandbox.secrets };
+  const door = await openFrontDoor((request) => server.fetch(request.url, request));
   const ownVars = {
     ...sandbox.vars,
-    PUBLIC_BASE_URL: LOCAL_BASE_URL,
+    PUBLIC_BASE_URL: vars['PUBLIC_BASE_URL'] === REACHABLE ? door.origin : LOCAL_BASE_URL,
     ALLOWED_REDIRECT_URIS: LOCAL_REDIRECT_URI,
-    ...vars,
+    ...Object.fromEntries(Object.entries(vars).filter(([, value]) => value !== REACHABLE)),
   };
   const collector = await collectNotices();
   const server = createTestHarness({
@@ -166,9 +167,63 @@ export async function startRuntime(
     notice: collector.notice,
     logs: () => server.getLogs().map(({ message }) => message),
     async close() {
+      await door.close();
       await server.close();
       await collector.close();
     },
+  };
+}
+
+/** As `PUBLIC_BASE_URL`: an address of this machine at which the worker can be called, by the sandbox too. */
+export const REACHABLE = 'reachable';
+
+/** What came in at the front door. */
+interface ArrivedRequest {
+  url: string;
+  method: string;
+  headers: Record<string, string>;
+  body?: string;
+}
+
+/** A loopback server that hands everything on to the worker, whose own port is known only once it runs. */
+async function openFrontDoor(
+  handOn: (
+    request: ArrivedRequest,
+  ) => Promise<{ status: number; headers: Pick<Headers, 'get'>; text(): Promise<string> }>,
+) {
+  const server = createServer((request, response) => {
+    const relay = async () => {
+      const body = await text(request);
+      const headers = Object.fromEntries(
+        Object.entries(request.headers).flatMap(([name, value]) =>
+          typeof value === 'string' && name !== 'host' ? [[name, value]] : [],
+        ),
+      );
+      const { method = 'GET', url = '/' } = request;
+      const answer = await handOn({
+        url: new URL(url, LOCAL_BASE_URL).href,
+        method,
+        headers,
+        ...(body !== '' && { body }),
+      });
+      const type = answer.headers.get('Content-Type');
+      response.writeHead(answer.status, type === null ? {} : { 'Content-Type': type });
+      response.end(await answer.text());
+    };
+    relay().catch(() => response.destroy());
+  });
+  await new Promise<void>((resolve) => {
+    server.listen(0, '127.0.0.1', resolve);
+  });
+  const address = server.address();
+  const port = typeof address === 'object' ? address?.port : undefined;
+  return {
+    origin: `http://127.0.0.1:${port}`,
+    close: () =>
+      new Promise<void>((resolve) => {
+        server.closeAllConnections();
+        server.close(() => resolve());
+      }),
   };
 }
 

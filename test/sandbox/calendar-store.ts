@@ -1,5 +1,6 @@
 import { Temporal } from 'temporal-polyfill';
 import type { Dice } from './dice.ts';
+import type { Change, JournalEntry } from './journal.ts';
 
 /** When an event is: an exact stretch of time, or whole dates (the end date exclusive). */
 export type EventSpan =
@@ -71,27 +72,6 @@ export interface StoredEvent {
 /** What a client may say of an event; the store adds the rest. */
 export type EventContent = Omit<StoredEvent, 'id' | 'iCalUid' | 'createdMs' | 'updatedMs' | 'revision'>;
 
-/**
- * A new event. Times: RFC 3339 with an offset, or a local time that counts in `timeZone` (the calendar's by
- * default). With `allDay`, dates; the end is exclusive and may be left out for one day.
- */
-export interface EventInput {
-  id?: string;
-  summary: string;
-  description?: string;
-  location?: string;
-  start: string;
-  end?: string;
-  allDay?: boolean;
-  timeZone?: string;
-  status?: 'confirmed' | 'tentative' | 'cancelled';
-  showAs?: ShowAs;
-  transparency?: 'opaque' | 'transparent';
-  declined?: boolean;
-  response?: OwnResponse;
-  isPrivate?: boolean;
-}
-
 /** A calendar and the events in it. */
 export interface Calendar {
   readonly id: string;
@@ -101,8 +81,15 @@ export interface Calendar {
   readonly ownerName: string;
   /** Rises with every change of any event in it. */
   revision: number;
+  /** Who asks what has changed since an earlier revision is not told: that has been forgotten. */
+  oldestRevision: number;
   readonly events: Map<string, StoredEvent>;
+  /** What has changed since the oldest revision, in order: see `journal.ts`. */
+  readonly journal: JournalEntry[];
 }
+
+/** Hears of changes: those that one act made, together. */
+export type ChangeListener = (calendar: Calendar, changes: readonly Change[]) => void;
 
 /** A stretch of time in epoch milliseconds, half open. */
 export interface Stretch {
@@ -113,6 +100,7 @@ export interface Stretch {
 /** All calendars of all people, by id, so that one can be in several people's lists. */
 export class CalendarStore {
   readonly #calendars = new Map<string, Calendar>();
+  readonly #listeners = new Set<ChangeListener>();
   readonly #dice: Dice;
   readonly #now: () => number;
 
@@ -122,79 +110,99 @@ export class CalendarStore {
   }
 
   /** The calendar of that id, made from `fresh` when there is none yet. */
-  open(id: string, fresh: Omit<Calendar, 'id' | 'revision' | 'events'>): Calendar {
+  open(id: string, fresh: Pick<Calendar, 'name' | 'timeZone' | 'ownerEmail' | 'ownerName'>): Calendar {
     const known = this.#calendars.get(id);
     if (known !== undefined) return known;
-    const calendar: Calendar = { ...fresh, id, revision: 1, events: new Map() };
+    const calendar: Calendar = {
+      ...fresh,
+      id,
+      revision: 1,
+      oldestRevision: 1,
+      events: new Map(),
+      journal: [],
+    };
     this.#calendars.set(id, calendar);
     return calendar;
   }
 
-  /** Puts an event into a calendar. */
-  add(calendar: Calendar, input: EventInput): StoredEvent {
-    const id = input.id ?? this.#dice.text(26);
-    const nowMs = this.#now();
-    calendar.revision += 1;
-    const event: StoredEvent = {
-      id,
-      iCalUid: `${id}@sandbox.invalid`,
-      summary: input.summary,
-      ...(input.description === undefined ? {} : { description: input.description }),
-      ...(input.location === undefined ? {} : { location: input.location }),
-      span: spanOf(input, calendar.timeZone),
-      status: input.status ?? (input.showAs === 'tentative' ? 'tentative' : 'confirmed'),
-      showAs: showAsOf(input),
-      response: input.response ?? (input.declined === true ? 'declined' : 'organizer'),
-      isPrivate: input.isPrivate ?? false,
-      createdMs: nowMs,
-      updatedMs: nowMs,
-      revision: calendar.revision,
-    };
-    calendar.events.set(id, event);
-    return event;
+  /** Tells `listener` of every change after it was made; returns how to stop. */
+  onChange(listener: ChangeListener): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
   }
 
-  /** Puts a client's event into a calendar. */
+  /** Puts an event into a calendar. */
   insert(calendar: Calendar, names: { id?: string; iCalUid?: string }, content: EventContent): StoredEvent {
     const id = names.id ?? this.#dice.text(26);
     const nowMs = this.#now();
-    calendar.revision += 1;
     const event: StoredEvent = {
       ...content,
       id,
       iCalUid: names.iCalUid ?? `${id}@sandbox.invalid`,
       createdMs: nowMs,
       updatedMs: nowMs,
-      revision: calendar.revision,
+      revision: calendar.revision + 1,
     };
-    calendar.events.set(id, event);
+    this.#tell(calendar, [this.#put(calendar, id, event)]);
     return event;
   }
 
   /** Replaces what an event says; it keeps its names. An occurrence becomes an exception. */
   replace(calendar: Calendar, event: StoredEvent, content: EventContent): StoredEvent {
-    calendar.revision += 1;
-    const { id, iCalUid, createdMs } = event;
-    const changed: StoredEvent = {
-      ...content,
-      id,
-      iCalUid,
-      createdMs,
-      updatedMs: this.#now(),
-      revision: calendar.revision,
-    };
-    calendar.events.set(id, changed);
+    const changed = this.#renewed(calendar, event, content);
+    this.#tell(calendar, [this.#put(calendar, event.id, changed)]);
     return changed;
   }
 
   /** Deletes an event: its tombstone stays. With the master of a series go its exceptions. */
   remove(calendar: Calendar, event: StoredEvent): StoredEvent {
+    const changes: Change[] = [];
+    const cancel = (one: StoredEvent): StoredEvent => {
+      const tombstone = this.#renewed(calendar, one, { ...one, status: 'cancelled' });
+      changes.push(this.#put(calendar, one.id, tombstone));
+      return tombstone;
+    };
     for (const exception of Array.from(calendar.events.values())) {
-      if (exception.occurrence?.masterId === event.id && exception.status !== 'cancelled') {
-        this.replace(calendar, exception, { ...exception, status: 'cancelled' });
-      }
+      if (exception.occurrence?.masterId === event.id && exception.status !== 'cancelled') cancel(exception);
     }
-    return this.replace(calendar, event, { ...event, status: 'cancelled' });
+    const tombstone = cancel(event);
+    this.#tell(calendar, changes);
+    return tombstone;
+  }
+
+  /** Takes events away without a tombstone: only the journal knows of them. */
+  forget(calendar: Calendar, ids: readonly string[]): void {
+    const known = ids.filter((id) => calendar.events.has(id));
+    if (known.length === 0) return;
+    this.#tell(
+      calendar,
+      known.map((id) => this.#put(calendar, id, undefined)),
+    );
+  }
+
+  /** Forgets what has changed until now: who knows the calendar from before has to read all of it. */
+  forgetChanges(calendar: Calendar): void {
+    calendar.revision += 1;
+    calendar.oldestRevision = calendar.revision;
+    calendar.journal.length = 0;
+  }
+
+  #renewed(calendar: Calendar, { id, iCalUid, createdMs }: StoredEvent, content: EventContent): StoredEvent {
+    const updatedMs = this.#now();
+    return { ...content, id, iCalUid, createdMs, updatedMs, revision: calendar.revision + 1 };
+  }
+
+  #put(calendar: Calendar, id: string, after: StoredEvent | undefined): Change {
+    const change = { id, before: calendar.events.get(id), after };
+    calendar.revision += 1;
+    if (after === undefined) calendar.events.delete(id);
+    else calendar.events.set(id, after);
+    calendar.journal.push({ ...change, revision: calendar.revision });
+    return change;
+  }
+
+  #tell(calendar: Calendar, changes: readonly Change[]): void {
+    for (const listener of this.#listeners) listener(calendar, changes);
   }
 }
 
@@ -224,31 +232,4 @@ export function mergeStretches(stretches: readonly Stretch[]): Stretch[] {
 
 function midnightMs(date: string, timeZone: string): number {
   return Temporal.PlainDate.from(date).toZonedDateTime({ timeZone }).epochMilliseconds;
-}
-
-function spanOf(input: EventInput, calendarZone: string): EventSpan {
-  if (input.allDay === true) {
-    const startDate = Temporal.PlainDate.from(input.start);
-    const endDate = input.end === undefined ? startDate.add({ days: 1 }) : Temporal.PlainDate.from(input.end);
-    if (Temporal.PlainDate.compare(endDate, startDate) <= 0)
-      throw new RangeError('an all-day event needs a day');
-    return { kind: 'all-day', startDate: startDate.toString(), endDate: endDate.toString() };
-  }
-  if (input.end === undefined) throw new RangeError('a timed event needs an end');
-  const timeZone = input.timeZone ?? calendarZone;
-  const startMs = instantMs(input.start, timeZone);
-  const endMs = instantMs(input.end, timeZone);
-  if (endMs < startMs) throw new RangeError('an event cannot end before it starts');
-  return { kind: 'timed', startMs, endMs, timeZone };
-}
-
-function instantMs(text: string, timeZone: string): number {
-  if (/(Z|[+-]\d\d:?\d\d)$/i.test(text)) return Temporal.Instant.from(text).epochMilliseconds;
-  return Temporal.PlainDateTime.from(text).toZonedDateTime(timeZone).epochMilliseconds;
-}
-
-function showAsOf(input: EventInput): ShowAs {
-  if (input.showAs !== undefined) return input.showAs;
-  if (input.transparency === 'transparent' || input.declined === true) return 'free';
-  return input.status === 'tentative' ? 'tentative' : 'busy';
 }

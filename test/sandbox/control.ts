@@ -1,11 +1,28 @@
-import { z } from 'zod';
+import type { z } from 'zod';
+import type { ChurnOptions, Edit } from './churn.ts';
+import {
+  Deed,
+  EventChange,
+  EventRemoval,
+  Latency,
+  NewChurn,
+  NewEvent,
+  NewFault,
+  NewLimits,
+  NewPerson,
+  NewPushSettings,
+  SecretStates,
+} from './control-bodies.ts';
 import { escapeHtml, jsonAnswer, pageAnswer } from './exchange.ts';
 import type { Answer, Ask } from './exchange.ts';
 import type { Faults } from './faults.ts';
+import type { OpenChannel } from './google/channels.ts';
 import type { LimitSettings } from './limits.ts';
-import type { People, PersonInput } from './people.ts';
+import { doGraphDeed, NewGraphHabits, setGraphHabits } from './microsoft/graph-deeds.ts';
+import type { People, Person } from './people.ts';
+import type { Pushes } from './pushes.ts';
 import type { TruthLog } from './truth-log.ts';
-import type { Client } from './world.ts';
+import type { Client, World } from './world.ts';
 
 /** What can be looked at and changed over HTTP. */
 export interface ControlRooms {
@@ -14,137 +31,17 @@ export interface ControlRooms {
   readonly truth: TruthLog;
   readonly clients: { google: Client; microsoft: Client };
   readonly limits: LimitSettings;
+  readonly graph: World['graph'];
+  readonly pushes: Pushes;
+  churn(person: Person, options: ChurnOptions): Edit[];
+  expireSyncTokens(person: Person): void;
+  channels(): OpenChannel[];
   readonly urls: { google: string; microsoft: string };
 }
 
-const Providers = z.enum(['google', 'microsoft']);
-
-const NewPerson = z.strictObject({
-  provider: Providers,
-  account: z.enum(['work', 'personal']).exactOptional(),
-  email: z.string(),
-  name: z.string(),
-  timeZone: z.string(),
-  tenantId: z.string().exactOptional(),
-  workingHours: z
-    .strictObject({
-      days: z.array(z.string()),
-      start: z.string(),
-      end: z.string(),
-      timeZone: z.string().exactOptional(),
-      customTimeZone: z.boolean().exactOptional(),
-    })
-    .exactOptional(),
-  calendars: z
-    .array(
-      z.strictObject({
-        id: z.string().exactOptional(),
-        name: z.string(),
-        timeZone: z.string().exactOptional(),
-        primary: z.boolean().exactOptional(),
-        accessRole: z.enum(['freeBusyReader', 'reader', 'writer', 'owner']).exactOptional(),
-        selected: z.boolean().exactOptional(),
-        hidden: z.boolean().exactOptional(),
-      }),
-    )
-    .exactOptional(),
-  accessTokenLifetimeSeconds: z.number().exactOptional(),
-  refreshTokens: z.enum(['as-real', 'rotate-strictly']).exactOptional(),
-  timeZoneNames: z.enum(['windows', 'iana']).exactOptional(),
-  adminConsentRequired: z.boolean().exactOptional(),
-  repeatedTransactionId: z.enum(['existing', 'conflict']).exactOptional(),
-}) satisfies z.ZodType<PersonInput>;
-
-const NewEvent = z.strictObject({
-  person: z.string(),
-  calendar: z.string().default('primary'),
-  event: z.strictObject({
-    id: z.string().exactOptional(),
-    summary: z.string(),
-    description: z.string().exactOptional(),
-    location: z.string().exactOptional(),
-    start: z.string(),
-    end: z.string().exactOptional(),
-    allDay: z.boolean().exactOptional(),
-    timeZone: z.string().exactOptional(),
-    status: z.enum(['confirmed', 'tentative', 'cancelled']).exactOptional(),
-    showAs: z.enum(['free', 'tentative', 'busy', 'oof', 'workingElsewhere', 'unknown']).exactOptional(),
-    transparency: z.enum(['opaque', 'transparent']).exactOptional(),
-    declined: z.boolean().exactOptional(),
-    isPrivate: z.boolean().exactOptional(),
-  }),
-});
-
-const Deed = z.discriminatedUnion('do', [
-  z.strictObject({ do: z.literal('expire-access-tokens'), person: z.string() }),
-  z.strictObject({ do: z.literal('revoke-grant'), person: z.string() }),
-  z.strictObject({
-    do: z.literal('challenge-claims'),
-    person: z.string(),
-    interactive: z.boolean().exactOptional(),
-  }),
-  z.strictObject({ do: z.literal('require-admin-consent'), person: z.string(), required: z.boolean() }),
-  z.strictObject({ do: z.literal('set-lifetime'), person: z.string(), seconds: z.number() }),
-  z.strictObject({
-    do: z.literal('restrict-calendar'),
-    person: z.string(),
-    calendar: z.string(),
-    reason: z.string(),
-  }),
-]);
-
-const NewFault = z.strictObject({
-  provider: Providers.exactOptional(),
-  operation: z.string().exactOptional(),
-  person: z.string().exactOptional(),
-  path: z.string().exactOptional(),
-  times: z.number().exactOptional(),
-  after: z.number().exactOptional(),
-  chance: z.number().min(0).max(1).exactOptional(),
-  effect: z.discriminatedUnion('kind', [
-    z.strictObject({
-      kind: z.literal('status'),
-      status: z.number(),
-      body: z.unknown().optional(),
-      headers: z.record(z.string(), z.string()).exactOptional(),
-    }),
-    z.strictObject({
-      kind: z.literal('status-after'),
-      status: z.number(),
-      headers: z.record(z.string(), z.string()).exactOptional(),
-    }),
-    z.strictObject({ kind: z.literal('reset') }),
-    z.strictObject({ kind: z.literal('hang') }),
-    z.strictObject({ kind: z.literal('latency'), ms: z.number() }),
-    z.strictObject({ kind: z.literal('reply-lost') }),
-    z.strictObject({ kind: z.literal('reply-held') }),
-    z.strictObject({
-      kind: z.literal('throttle'),
-      status: z.union([z.literal(429), z.literal(403), z.literal(503)]).exactOptional(),
-      retryAfter: z.union([z.number(), z.literal('date')]).exactOptional(),
-      holdMs: z.number(),
-      crossingMs: z.number().exactOptional(),
-    }),
-    z.strictObject({ kind: z.literal('malformed') }),
-    z.strictObject({ kind: z.literal('empty') }),
-  ]),
-});
-
-const SecretStates = z.partialRecord(Providers, z.enum(['valid', 'expired', 'wrong']));
-const Latency = z.strictObject({ provider: Providers, ms: z.number() });
-const NewLimits = z.partialRecord(
-  z.enum([
-    'microsoftConcurrent',
-    'microsoftPerTenMinutes',
-    'googlePerUserPerMinute',
-    'googlePerProjectPerMinute',
-  ]),
-  z.number(),
-);
-
 /** Answers `/sandbox/…` on both origins: the same levers as in code, for a person or another program. */
 export function controlPanel(rooms: ControlRooms): (ask: Ask) => Answer {
-  const { people, faults, truth, clients, limits } = rooms;
+  const { people, faults, truth, clients, limits, pushes } = rooms;
   const personOf = (email: string): NonNullable<ReturnType<People['get']>> => {
     const person = people.get(email);
     if (person === undefined) throw new Error(`nobody has the address ${email}`);
@@ -167,6 +64,23 @@ export function controlPanel(rooms: ControlRooms): (ask: Ask) => Answer {
       const { person, calendar, event } = read(ask, NewEvent);
       return jsonAnswer(201, personOf(person).addEvent(calendar, event));
     },
+    'PATCH /sandbox/events': (ask) => {
+      const { person, calendar, id, changes } = read(ask, EventChange);
+      return jsonAnswer(200, personOf(person).changeEvent(calendar, id, changes));
+    },
+    'DELETE /sandbox/events': (ask) => {
+      const { person, calendar, id } = read(ask, EventRemoval);
+      return jsonAnswer(200, personOf(person).removeEvent(calendar, id));
+    },
+    'POST /sandbox/churn': (ask) => {
+      const { person, ...options } = read(ask, NewChurn);
+      return jsonAnswer(200, rooms.churn(personOf(person), options));
+    },
+    'GET /sandbox/channels': () => jsonAnswer(200, rooms.channels()),
+    'GET /sandbox/pushes': () => jsonAnswer(200, { ...pushes.settings, inFlight: pushes.inFlight }),
+    'POST /sandbox/pushes': (ask) =>
+      jsonAnswer(200, Object.assign(pushes.settings, read(ask, NewPushSettings))),
+    'POST /sandbox/graph': (ask) => jsonAnswer(200, setGraphHabits(rooms.graph, read(ask, NewGraphHabits))),
     'POST /sandbox/deeds': (ask) => {
       const deed = read(ask, Deed);
       const person = personOf(deed.person);
@@ -183,11 +97,30 @@ export function controlPanel(rooms: ControlRooms): (ask: Ask) => Answer {
         case 'require-admin-consent':
           person.adminConsentRequired = deed.required;
           break;
+        case 'expire-sync-tokens':
+          rooms.expireSyncTokens(person);
+          break;
+        case 'add-calendar':
+          person.addCalendar(deed.calendar);
+          break;
+        case 'change-calendar':
+          person.changeCalendar(deed.calendar, deed.changes);
+          break;
+        case 'remove-calendar':
+          person.removeCalendar(deed.calendar);
+          break;
+        case 'silence':
+          pushes.silence(person.email, deed.silent);
+          break;
         case 'set-lifetime':
           person.setAccessTokenLifetime(deed.seconds);
           break;
         case 'restrict-calendar':
           person.restrictCalendar(deed.calendar, deed.reason);
+          break;
+        case 'expire-delta-links':
+        case 'lifecycle':
+          doGraphDeed(rooms.graph, person, deed);
           break;
       }
       return jsonAnswer(200, {});

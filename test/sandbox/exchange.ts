@@ -7,6 +7,8 @@ export interface Ask {
   /** When the carrying HTTP request arrived (parts of a batch share their envelope's arrival). */
   readonly arrivedAtMs: number;
   readonly inBatch: boolean;
+  /** The list it asks for is to come out as if nothing were in it. */
+  readonly hollow?: true;
   /** Aborts when the client hangs up, or the sandbox closes. */
   readonly clientGone: AbortSignal;
   /** Aborts when the sandbox closes. */

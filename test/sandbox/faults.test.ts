@@ -54,6 +54,13 @@ describe('a scripted fault', () => {
     expect([odd.status, odd.headers.get('x-odd'), await odd.json()]).toEqual([418, '1', { odd: true }]);
   });
 
+  test('can make a list come out as if nothing were in it', async () => {
+    script({ kind: 'hollow' });
+    const items = async (): Promise<unknown> =>
+      z.looseObject({ items: z.array(z.unknown()) }).parse(await (await list()).json()).items.length;
+    expect([await items(), await items()]).toEqual([0, 1]);
+  });
+
   test('can reset, truncate and empty a reply', async () => {
     script({ kind: 'reset' });
     await expect(list()).rejects.toThrow('fetch failed');

@@ -24,7 +24,9 @@ export type FaultEffect =
       crossingMs?: number;
     }
   | { kind: 'malformed' }
-  | { kind: 'empty' };
+  | { kind: 'empty' }
+  /** A list comes out as if nothing were in it, its sync token included. */
+  | { kind: 'hollow' };
 
 /** A fault to script; a field left out matches every call. */
 export interface FaultScript {

@@ -1,7 +1,14 @@
 import { RRuleTemporal } from 'rrule-temporal';
 import { Temporal } from 'temporal-polyfill';
 import { stretchOf } from './calendar-store.ts';
-import type { Calendar, EventSpan, OriginalStart, StoredEvent, Stretch } from './calendar-store.ts';
+import type {
+  Calendar,
+  CalendarStore,
+  EventSpan,
+  OriginalStart,
+  StoredEvent,
+  Stretch,
+} from './calendar-store.ts';
 
 const DAY_MS = 24 * 3_600_000;
 // Midnights are up to 14 hours from those of UTC, in which all-day series are counted.
@@ -76,17 +83,21 @@ export function exceptionsOf(calendar: Calendar, master: StoredEvent): StoredEve
 }
 
 /** Forgets the exceptions of a series that no longer has their original start. */
-export function dropStrays(calendar: Calendar, master: StoredEvent): void {
-  for (const { id, occurrence } of exceptionsOf(calendar, master)) {
-    if (occurrence === undefined) continue;
+export function dropStrays(store: CalendarStore, calendar: Calendar, master: StoredEvent): void {
+  const strays = exceptionsOf(calendar, master).filter(({ occurrence }) => {
+    if (occurrence === undefined) return false;
     const { original } = occurrence;
     const startMs = original.kind === 'timed' ? original.startMs : dateMs(original.date);
     const fits =
       isMaster(master) &&
       (original.kind === 'all-day') === (master.span.kind === 'all-day') &&
       startsWithin(master, startMs, startMs + 1).length > 0;
-    if (!fits) calendar.events.delete(id);
-  }
+    return !fits;
+  });
+  store.forget(
+    calendar,
+    strays.map(({ id }) => id),
+  );
 }
 
 function unchangedWithin(calendar: Calendar, master: Master, window: Stretch): StoredEvent[] {

@@ -98,6 +98,8 @@ export function passage(rooms: {
         const { body: _dropped, ...rest } = await perform(route);
         return rest;
       }
+      case 'hollow':
+        return await perform(origin.route({ ...ask, hollow: true }));
       // Latency has been served above.
       case 'latency':
       case undefined:

@@ -1,7 +1,11 @@
 import { randomUUID } from 'node:crypto';
-import type { Calendar, CalendarStore, EventInput, StoredEvent } from './calendar-store.ts';
+import { CalendarList, listedCalendar } from './calendar-list.ts';
+import type { ListChanges } from './calendar-list.ts';
+import type { Calendar, CalendarStore, StoredEvent } from './calendar-store.ts';
 import type { Dice } from './dice.ts';
+import type { EventChanges, EventInput } from './event-input.ts';
 import type { Grants } from './grants.ts';
+import { addEvent, changeEvent, occurrenceOf, removeEvent } from './person-edits.ts';
 
 /** The two providers. */
 export type Provider = 'google' | 'microsoft';
@@ -102,7 +106,8 @@ export class Person {
   readonly timeZone: string;
   readonly tenantId: string;
   readonly workingHours: WorkingHours | undefined;
-  readonly calendars: readonly ListedCalendar[];
+  /** The calendar list: `onChange` hears of its changes. */
+  readonly list: CalendarList;
   readonly refreshTokens: 'as-real' | 'rotate-strictly';
   readonly timeZoneNames: 'windows' | 'iana';
   accessTokenLifetimeSeconds: number | undefined;
@@ -116,10 +121,12 @@ export class Person {
   readonly transactions = new Map<string, Transaction>();
   readonly #store: CalendarStore;
   readonly #grants: Grants;
+  readonly #dice: Dice;
 
   constructor(input: PersonInput, rooms: { store: CalendarStore; grants: Grants; dice: Dice }) {
     this.#store = rooms.store;
     this.#grants = rooms.grants;
+    this.#dice = rooms.dice;
     this.provider = input.provider;
     this.account = input.account ?? 'work';
     this.email = input.email;
@@ -138,7 +145,12 @@ export class Person {
     const all = wanted.some(({ primary }) => primary === true)
       ? wanted
       : [{ name: primaryName, primary: true }, ...wanted];
-    this.calendars = all.map((calendar) => this.#list(calendar, rooms.dice));
+    this.list = new CalendarList(all.map((calendar) => listedCalendar(calendar, this, rooms)));
+  }
+
+  /** The calendars of the list as it is now. */
+  get calendars(): readonly ListedCalendar[] {
+    return this.list.current;
   }
 
   /** The primary calendar, or the one of that id. Undefined when the list has none such. */
@@ -146,11 +158,51 @@ export class Person {
     return this.calendars.find((entry) => (id === 'primary' ? entry.primary : entry.id === id));
   }
 
+  /** Puts a calendar into the list. */
+  addCalendar(input: CalendarInput): ListedCalendar {
+    const entry = listedCalendar(input, this, { store: this.#store, dice: this.#dice });
+    if (this.calendar(entry.id) !== undefined) throw new Error(`${entry.id} is in the list already`);
+    this.list.add(entry);
+    return entry;
+  }
+
+  /** Takes a calendar off the list: from now on the person has no such calendar. */
+  removeCalendar(calendarId: string): void {
+    this.list.remove(this.#at(calendarId));
+  }
+
+  /** Changes how a calendar is listed, or what the person may do with it. */
+  changeCalendar(calendarId: string, changes: ListChanges): void {
+    this.list.change(this.#at(calendarId), changes);
+  }
+
   /** Puts an event into one of the person's calendars. */
   addEvent(calendarId: string, input: EventInput): StoredEvent {
-    const entry = this.calendar(calendarId);
-    if (entry === undefined) throw new Error(`${this.email} has no calendar ${calendarId}`);
-    return this.#store.add(entry.calendar, input);
+    return addEvent(this.#store, this.#at(calendarId), this.provider, input);
+  }
+
+  /** Changes an event; by its own id, one occurrence of a series. */
+  changeEvent(calendarId: string, eventId: string, changes: EventChanges): StoredEvent {
+    return changeEvent(this.#store, this.#at(calendarId), eventId, changes);
+  }
+
+  /** Deletes an event, a whole series, or by its own id one occurrence. */
+  removeEvent(calendarId: string, eventId: string): StoredEvent {
+    return removeEvent(this.#store, this.#at(calendarId), eventId);
+  }
+
+  /**
+   * Changes the occurrence of a series that would start at `original`: RFC 3339, a local time of the series' zone,
+   * or a date where it lasts whole days.
+   */
+  moveOccurrence(calendarId: string, seriesId: string, original: string, changes: EventChanges): StoredEvent {
+    const { id } = occurrenceOf(this.#at(calendarId), seriesId, original);
+    return this.changeEvent(calendarId, id, changes);
+  }
+
+  /** Takes the occurrence out of a series that would start at `original`. */
+  cancelOccurrence(calendarId: string, seriesId: string, original: string): StoredEvent {
+    return this.removeEvent(calendarId, occurrenceOf(this.#at(calendarId), seriesId, original).id);
   }
 
   /** Every access token out there is answered with 401 from now on. */
@@ -202,6 +254,12 @@ export class Person {
     return provider === 'google' ? { ...who, calendars } : { ...who, account, tenantId, calendars };
   }
 
+  #at(calendarId: string): ListedCalendar {
+    const entry = this.calendar(calendarId);
+    if (entry === undefined) throw new Error(`${this.email} has no calendar ${calendarId}`);
+    return entry;
+  }
+
   #freshId(): string {
     const uuid = randomUUID();
     if (this.provider === 'google')
@@ -210,28 +268,6 @@ export class Person {
         .slice(0, 20)}`;
     // Personal accounts have an object id made of zeroes and a 64-bit account number.
     return this.account === 'personal' ? `00000000-0000-0000-${uuid.slice(19)}` : uuid;
-  }
-
-  #list(input: CalendarInput, chance: Dice): ListedCalendar {
-    const primary = input.primary ?? false;
-    const calendar = this.#store.open(input.id ?? this.#calendarId(primary, chance), {
-      name: input.name,
-      timeZone: input.timeZone ?? this.timeZone,
-      ownerEmail: this.email,
-      ownerName: this.name,
-    });
-    const { id, name, timeZone } = calendar;
-    const accessRole = input.accessRole ?? 'owner';
-    const { selected = true, hidden = false } = input;
-    return { calendar, id, name, timeZone, primary, accessRole, selected, hidden };
-  }
-
-  #calendarId(primary: boolean, chance: Dice): string {
-    if (this.provider === 'google')
-      return primary ? this.email : `c_${chance.text(26)}@group.calendar.google.com`;
-    // Outlook's ids tell upper from lower case, are long, and end in base64 padding.
-    const letters = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789';
-    return `AQMkAD${chance.text(48, letters)}-_${chance.text(8, letters)}AAA=`;
   }
 }
 

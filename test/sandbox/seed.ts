@@ -1,5 +1,5 @@
 import { Temporal } from 'temporal-polyfill';
-import type { EventInput } from './calendar-store.ts';
+import type { EventInput } from './event-input.ts';
 import type { Person } from './people.ts';
 import type { Sandbox } from './sandbox.ts';
 

@@ -1,6 +1,7 @@
 import { creations } from './effects.ts';
 import type { Effect, NewEffect } from './effects.ts';
 import type { Provider } from './people.ts';
+import type { NewPushRecord } from './pushes.ts';
 
 /** What sort of call it is: only `api` calls count for the peak of simultaneous calls. */
 export type CallKind = 'page' | 'token' | 'api' | 'envelope';
@@ -43,6 +44,9 @@ export interface Complaint {
   readonly reason: string;
 }
 
+/** A notification that was sent or lost; one that was tried again is there once for each attempt. */
+export type PushRecord = { readonly at: string } & NewPushRecord;
+
 /** A call being answered. */
 export interface OpenCall {
   readonly record: CallRecord;
@@ -65,6 +69,8 @@ export class TruthLog {
   readonly insecure: Complaint[] = [];
   /** What clients really changed, in order. */
   readonly effects: Effect[] = [];
+  /** What clients were told of changes. */
+  readonly pushes: PushRecord[] = [];
   readonly #inFlight = new Map<string, number>();
   /** Of those, the calls of the client that lives now. */
   readonly #inFlightAlive = new Map<string, number>();
@@ -161,6 +167,11 @@ export class TruthLog {
     this.effects.push({ at: new Date(this.#now()).toISOString(), ...effect });
   }
 
+  /** Notes what became of a notification. */
+  push(record: NewPushRecord): void {
+    this.pushes.push({ at: new Date(this.#now()).toISOString(), ...record });
+  }
+
   /** How many events were created under a logical key, by anyone. */
   created(key: string): number {
     return this.effects.filter((effect) => effect.deed === 'created' && effect.key === key).length;
@@ -214,6 +225,7 @@ export class TruthLog {
     this.refusals.length = 0;
     this.insecure.length = 0;
     this.effects.length = 0;
+    this.pushes.length = 0;
     for (const [key, entry] of this.#peaks) {
       const peak = this.#inFlight.get(key) ?? 0;
       this.#peaks.set(key, { ...entry, peak, peakAlive: this.#inFlightAlive.get(key) ?? 0 });
@@ -230,7 +242,8 @@ export class TruthLog {
     const all = [...this.#peaks.values()];
     const peaks = Object.fromEntries(all.map(({ person, peak }) => [person, peak]));
     const peaksAlive = Object.fromEntries(all.map(({ person, peakAlive }) => [person, peakAlive]));
-    const { calls, tooEarly, refusals, insecure, effects } = this;
-    return { calls, peaks, peaksAlive, tooEarly, refusals, insecure, effects, verdict: this.verdict() };
+    const { calls, tooEarly, refusals, insecure, effects, pushes } = this;
+    const verdict = this.verdict();
+    return { calls, peaks, peaksAlive, tooEarly, refusals, insecure, effects, pushes, verdict };
   }
 }

@@ -141,7 +141,8 @@ export class Host {
       this.#options;
     return new Actor({
       identity: { connectorId, provider: 'google', userId: 'user' },
-      config: { ...config, keyring: surroundings.keyringOf(life) },
+      // What the mirror does is not in these worlds yet.
+      config: { ...config, keyring: surroundings.keyringOf(life), hasMirror: false },
       provider: createProviderDouble(scheduler.now),
       store,
       alarm: {
@@ -158,6 +159,8 @@ export class Host {
       fetch: network.fetchOf(life),
       now: scheduler.now,
       random: random.next,
+      randomId: () => `id-${random.whole(0, 1_000_000_000)}`,
+      randomBytes: (length) => Uint8Array.from({ length }, () => random.whole(0, 255)),
       sleep: (ms) => scheduler.tell(life, ms + random.whole(0, 2), `${name} wakes`, () => undefined),
       sendNotices: surroundings.queueOf(life),
       askApp: surroundings.askAppOf(life),

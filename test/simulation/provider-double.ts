@@ -10,6 +10,7 @@ import {
   type Send,
 } from '../../src/providers/http.ts';
 import type { Access, Grant, Provider } from '../../src/providers/provider.ts';
+import { MUTE_SYNC } from '../providers/mute-sync.ts';
 
 /** Where the double's provider is reached. */
 export const PROVIDER_URL = 'https://provider.invalid';
@@ -132,6 +133,7 @@ export function createProviderDouble(now: () => number): Provider {
       revoke: () => Promise.resolve(ok(undefined)),
       missingScopes: () => [],
     },
+    sync: MUTE_SYNC,
     async readBusy({ range, calendars }, access) {
       const asked = calendars === undefined ? await listCalendars(access) : ok(calendars);
       if (!asked.ok) return asked;

@@ -106,6 +106,7 @@ function drawTask(
       return { type, payload: { timeMin: start, timeMax: end, timeZone, ...calendars } };
     }
     case 'refresh-token':
+    case 'sync-calendar':
     case 'disconnect':
       return { type: 'refresh-token', payload: {} };
   }

@@ -91,6 +91,8 @@ export class Surroundings {
           this.sealedAccessToken = undefined;
         }),
       dropSignIns: () => ask('drop sign-ins', () => undefined),
+      saveSyncStatus: () => ask('sync status', () => undefined),
+      dropSyncStatus: () => ask('drop sync status', () => undefined),
       hasSibling: () => ask('look for siblings', () => false),
     };
   }
@@ -99,6 +101,7 @@ export class Surroundings {
   keyringOf(life: Life): Keyring {
     const turn = <T>(label: string, deed: () => T): Promise<T> => this.takeTurn(life, label, deed);
     const spell = ({ owner, field }: SealBinding) => `${owner} ${field}`;
+    const spellMac = (text: string, purpose: string) => `sim~${encodeURIComponent(`${purpose} ${text}`)}`;
     return {
       currentPrefix: SEAL_PREFIX,
       seal: (plaintext, binding) =>
@@ -109,6 +112,8 @@ export class Surroundings {
             ? ok(openSealed(sealed))
             : fail({ kind: 'misconfigured', detail: 'does not open' }),
         ),
+      mac: (text, purpose) => turn('mac', () => spellMac(text, purpose)),
+      verifyMac: (text, mac, purpose) => turn('verify', () => mac === spellMac(text, purpose)),
     };
   }
 

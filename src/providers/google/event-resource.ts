@@ -10,7 +10,8 @@ import { fail, ok, type Outcome } from '../../domain/failure.ts';
 import { formatInstant, isDate, isTimeZone, parseInstant } from '../../domain/time-zone.ts';
 import type { Creation } from '../provider.ts';
 
-const endSchema = z
+/** When an event starts or ends (discovery document: EventDateTime). */
+export const endSchema = z
   .object({ date: z.string().optional(), dateTime: z.string().optional(), timeZone: z.string().optional() })
   .optional();
 

@@ -34,6 +34,8 @@ const THROTTLES = new Map<string, 'user' | 'app'>([
   ['dailyLimitExceeded', 'app'],
 ]);
 const CONSENT_REASONS = ['insufficientPermissions', 'ACCESS_TOKEN_SCOPE_INSUFFICIENT'];
+/** Such as `push.webhookUrlUnauthorized` and `pushNotSupportedForRequestedResource`. */
+const PUSH_REFUSED = /^(?:push|webhookUrl)/;
 const NOT_ENABLED_REASONS = ['accessNotConfigured', 'SERVICE_DISABLED'];
 
 /**
@@ -53,7 +55,8 @@ export function readFailure(reply: Reply, { what, writes }: FailedCall): Failure
       return { kind: 'throttled', scope: scopes.includes('app') ? 'app' : 'user', ...wait };
   }
   if (status >= 500 || status === 408) return { kind: 'unavailable', ambiguous: writes, ...wait };
-  if (status === 401) return { kind: 'token-rejected' };
+  // An address that Google does not call is refused with 401 too: that says nothing of the token.
+  if (status === 401 && !reasons.some(isPushRefusal)) return { kind: 'token-rejected' };
   if (status === 403) {
     const challenge = headers.get('WWW-Authenticate') ?? '';
     if (
@@ -76,6 +79,11 @@ export function readFailure(reply: Reply, { what, writes }: FailedCall): Failure
   if (status === 412) return { kind: 'changed', what };
   if (status >= 300) return { kind: 'rejected', status, code: reasons[0] ?? `http_${status}` };
   return { kind: 'malformed', at: `${what}: status ${status}` };
+}
+
+/** Whether a reason says that there are no notifications for this calendar or address (seen in the field). */
+export function isPushRefusal(reason: string): boolean {
+  return PUSH_REFUSED.test(reason);
 }
 
 /** The reasons a body gives, most telling first; those that could not be a reason are left out. */

@@ -26,13 +26,19 @@ export const viewEventSchema = z.object({
 export type ViewEvent = z.infer<typeof viewEventSchema>;
 
 /**
- * The requests for what is in a calendar over all of `range`. `calendar` is its path, `['me', 'calendar']`
- * for the default one. They reach a day further on both sides: Graph places an all-day event by its
- * date, whatever the zone, so that one at the edge could be missed.
+ * A day further on both sides: Graph places an all-day event by its date, whatever the zone, so that one at
+ * the edge of what is asked for could be missed.
+ */
+export function reachFurther({ startMs, endMs }: Interval): Interval {
+  return { startMs: startMs - DAY_MS, endMs: endMs + DAY_MS };
+}
+
+/**
+ * The requests for what is in a calendar over all of `range`, and a day further on both sides. `calendar` is
+ * its path, `['me', 'calendar']` for the default one.
  */
 export function viewRequests(calendar: readonly string[], range: Interval): GraphRequest[] {
-  const wide = { startMs: range.startMs - DAY_MS, endMs: range.endMs + DAY_MS };
-  return splitInterval(wide, LONGEST_VIEW_MS).map(({ startMs, endMs }) => ({
+  return splitInterval(reachFurther(range), LONGEST_VIEW_MS).map(({ startMs, endMs }) => ({
     method: 'GET',
     path: graphPath([...calendar, 'calendarView'], {
       startDateTime: new Date(startMs).toISOString(),
@@ -66,7 +72,12 @@ export function readViewEvents(
   return ok(busy);
 }
 
-function isBusy({ isCancelled, showAs, responseStatus }: ViewEvent): boolean {
+/** Whether it keeps somebody busy, wherever it is. */
+export function isBusy({
+  isCancelled,
+  showAs,
+  responseStatus,
+}: Pick<ViewEvent, 'isCancelled' | 'showAs' | 'responseStatus'>): boolean {
   const isFree = showAs === 'free' || showAs === 'workingElsewhere';
   return isCancelled !== true && !isFree && responseStatus?.response !== 'declined';
 }
@@ -76,21 +87,32 @@ function readTime({ start, end }: ViewEvent): Interval | undefined {
   return startMs === undefined || endMs === undefined ? undefined : { startMs, endMs };
 }
 
+function readDays(event: ViewEvent, mailboxZone: string | undefined): Interval | undefined {
+  const dates = readDates(event);
+  return dates && blockDates(dates, mailboxZone ?? toIanaZone(event.originalStartTimeZone ?? ''));
+}
+
+/** The days of an event, `YYYY-MM-DD`, the end exclusive and after the start. */
+export interface Dates {
+  startDate: string;
+  endDate: string;
+}
+
 /**
  * An all-day event comes as midnights of its dates, whatever zone is asked for: its dates count, the
- * zone beside them does not. Undefined when it does not come so. Where neither the mailbox's zone nor
- * that of its making is known, it blocks its dates wherever on earth they are that day.
+ * zone beside them does not. Undefined when it does not come so.
  */
-function readDays(
-  { start, end, originalStartTimeZone }: ViewEvent,
-  mailboxZone: string | undefined,
-): Interval | undefined {
+export function readDates({ start, end }: Pick<ViewEvent, 'start' | 'end'>): Dates | undefined {
   const [first, after] = [toDate(start), toDate(end)];
   if (first === undefined || after === undefined) return undefined;
   // A day that ends as it begins is still a day.
   const last = after > first ? after : new Date(Date.parse(first) + DAY_MS).toISOString().slice(0, 10);
-  const zone = mailboxZone ?? toIanaZone(originalStartTimeZone ?? '');
-  return zone === undefined
-    ? { startMs: Date.parse(first) - 14 * HOUR_MS, endMs: Date.parse(last) + 12 * HOUR_MS }
-    : { startMs: startOfDayMs(first, zone), endMs: startOfDayMs(last, zone) };
+  return { startDate: first, endDate: last };
+}
+
+/** What an all-day event blocks: its dates in `timeZone`, or where that is not known, wherever on earth they are. */
+export function blockDates({ startDate, endDate }: Dates, timeZone: string | undefined): Interval {
+  return timeZone === undefined
+    ? { startMs: Date.parse(startDate) - 14 * HOUR_MS, endMs: Date.parse(endDate) + 12 * HOUR_MS }
+    : { startMs: startOfDayMs(startDate, timeZone), endMs: startOfDayMs(endDate, timeZone) };
 }

@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import type { WorkingHours } from '../../domain/availability.ts';
 import { fail, type Outcome } from '../../domain/failure.ts';
+import type { Account } from '../provider.ts';
 import { askAll } from './batch.ts';
 import { type Graph, graphPath, type GraphRequest, readAs } from './client.ts';
 import { readPages } from './pages.ts';
@@ -77,4 +78,14 @@ export async function readMailbox(
   const [list = missing, settings = missing] = await askAll(graph, [LIST, SETTINGS]);
   const [calendars = missing] = await readPages(graph, [{ request: LIST, answer: list }], calendarSchema);
   return { calendars, settings: readAs(settings, settingsSchema, SETTINGS.what) };
+}
+
+/** Whether an address is the person's own: the mailbox names one, and so did the sign-in. */
+export function isOwnAddress(
+  address: string,
+  calendars: readonly GraphCalendar[],
+  account: Account,
+): boolean {
+  const ofMailbox = calendars.find(({ isDefault }) => isDefault)?.ownerAddress;
+  return [ofMailbox, account.email].some((own) => own?.toLowerCase() === address.toLowerCase());
 }

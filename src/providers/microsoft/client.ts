@@ -20,6 +20,8 @@ export interface GraphRequest extends FailedRequest {
   body?: unknown;
   /** The only version (its etag) to act upon: Graph answers 412 where there is another by now. */
   ifMatch?: string;
+  /** Preferences beyond those that every request states (RFC 7240). */
+  prefer?: readonly string[];
 }
 
 /** A path below `/v1.0`: every segment and query value encoded, the names of query parameters as given. */
@@ -45,9 +47,9 @@ export function ownPath({ graphUrl }: Graph, link: string): string | undefined {
  * The headers that each request needs, inside a batch too: ids that survive a move to another folder,
  * and times in UTC.
  */
-export function graphHeaders({ body, ifMatch }: GraphRequest): Record<string, string> {
+export function graphHeaders({ body, ifMatch, prefer = [] }: GraphRequest): Record<string, string> {
   return {
-    Prefer: 'IdType="ImmutableId", outlook.timezone="UTC"',
+    Prefer: ['IdType="ImmutableId"', 'outlook.timezone="UTC"', ...prefer].join(', '),
     ...(body !== undefined && { 'Content-Type': 'application/json' }),
     ...(ifMatch !== undefined && { 'If-Match': ifMatch }),
   };

@@ -74,9 +74,17 @@ export function readRecord(
     ...(webLink !== '' && { webLink }),
     ...(conferenceLink !== '' && { conferenceLink }),
     ...times,
-    status:
-      event.isCancelled === true ? 'cancelled' : event.showAs === 'tentative' ? 'tentative' : 'confirmed',
+    status: statusOf(event),
   });
+}
+
+/** What an event's state is called outside of Graph. */
+export function statusOf({
+  isCancelled,
+  showAs,
+}: Pick<GraphEvent, 'isCancelled' | 'showAs'>): EventRecord['status'] {
+  if (isCancelled === true) return 'cancelled';
+  return showAs === 'tentative' ? 'tentative' : 'confirmed';
 }
 
 /** All-day events come as the midnights of their dates, whatever zone is asked for. */

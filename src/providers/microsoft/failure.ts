@@ -8,10 +8,18 @@ export interface FailedRequest {
   what: string;
   /** True for a request that changes something: an unclear end of it may have changed that. */
   writes: boolean;
+  /** Set where Graph may not offer at all what is asked for: a refusal that says so is `unsupported`, in these words. */
+  ifNotOffered?: { field: string; detail: string };
 }
 
 /** Codes by which Graph says that a sync cursor is gone, whatever the status (graph docs: errors, delta query). */
-const CURSOR_CODES = ['resyncRequired', 'syncStateNotFound', 'syncStateInvalid'];
+const CURSOR_CODES = [
+  'resyncRequired',
+  'syncStateNotFound',
+  'syncStateInvalid',
+  'fullSyncRequired',
+  'ErrorInvalidSyncStateData',
+];
 
 /** The account has no mailbox that Graph can reach: no permission would change that. */
 const NO_MAILBOX_CODES = ['MailboxNotEnabledForRESTAPI', 'MailboxNotSupportedForRESTAPI'];
@@ -22,13 +30,16 @@ const CROSSING_CODES = ['ErrorOccurrenceCrossingBoundary'];
 /** An id in the path that is none: there is nothing that has it. */
 const NO_ID_CODES = ['ErrorInvalidIdMalformed'];
 
+/** A 404 that is about the thing named in the path, not about the path itself. */
+const GONE_CODES = ['ErrorItemNotFound', 'ErrorFolderNotFound'];
+
 /**
  * Turns a Graph reply that is no success into the neutral failure. Decides by status and error codes,
  * never by a message (graph docs: errors): codes may be nested, and may be empty.
  *
  * A 409 or 412 is `rejected` here: what the clash means, only the caller knows.
  */
-export function readFailure(reply: Reply, { what, writes }: FailedRequest): Failure {
+export function readFailure(reply: Reply, { what, writes, ifNotOffered }: FailedRequest): Failure {
   const { status, headers, receivedAtMs } = reply;
   const codes = readCodes(reply.body);
   const has = (names: string[]) =>
@@ -46,6 +57,9 @@ export function readFailure(reply: Reply, { what, writes }: FailedRequest): Fail
   if (status === 410 || (status < 500 && has(CURSOR_CODES))) return { kind: 'cursor-expired' };
   if (status < 500 && has(NO_MAILBOX_CODES)) return { kind: 'rejected', status, code };
   if (status === 400 && has(NO_ID_CODES)) return { kind: 'not-found', what };
+  // Which of its codes means so, Graph does not say: any refusal that is not about the thing itself.
+  const isRefused = [400, 405, 501].includes(status) || (status === 404 && !has(GONE_CODES));
+  if (ifNotOffered !== undefined && isRefused) return { kind: 'unsupported', ...ifNotOffered };
   if (status === 400 && has(CROSSING_CODES)) {
     const detail = 'Microsoft moves an occurrence neither to the day of one beside it nor past it';
     return { kind: 'unsupported', field: 'start', detail };

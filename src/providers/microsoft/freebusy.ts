@@ -5,7 +5,7 @@ import { type CalendarCall, findCommonFailure } from '../common-failure.ts';
 import { joinBusy } from '../join-busy.ts';
 import type { Access, BusyQuestion } from '../provider.ts';
 import { askAll } from './batch.ts';
-import { type GraphCalendar, type MailboxSettings, readMailbox } from './calendars.ts';
+import { type GraphCalendar, isOwnAddress, type MailboxSettings, readMailbox } from './calendars.ts';
 import { readViewEvents, viewEventSchema, viewRequests } from './calendar-view.ts';
 import type { Graph } from './client.ts';
 import type { MicrosoftConfig } from './config.ts';
@@ -93,7 +93,7 @@ function allOf({ calendars }: Mailbox): string[] {
 function findSource(id: string, { calendars, settings }: Mailbox, { account }: Access): Source {
   const main = calendars.find(({ isDefault }) => isDefault);
   const ownAddress = main?.ownerAddress;
-  const isOwn = (address: string) => [ownAddress, account.email].some((own) => sameAddress(own, address));
+  const isOwn = (address: string) => isOwnAddress(address, calendars, account);
   const ownZone = settings.timeZone === undefined ? {} : { timeZone: settings.timeZone };
   if (id === PRIMARY || id === main?.id || (isAddress(id) && isOwn(id) && account.kind === 'personal')) {
     // Only the address that the mailbox itself names: the sign-in name need not be one.
@@ -113,10 +113,6 @@ function findSource(id: string, { calendars, settings }: Mailbox, { account }: A
 
 function isAddress(id: string): boolean {
   return id.includes('@');
-}
-
-function sameAddress(a: string | undefined, b: string): boolean {
-  return a?.toLowerCase() === b.toLowerCase();
 }
 
 interface Readings {

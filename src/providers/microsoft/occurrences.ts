@@ -160,10 +160,16 @@ function isAt(instance: Instance, occurrence: OriginalStart, series: Series): bo
   }
   if (isUnchanged) return toDate(instance.start) === occurrence.date;
   if (typeof originalMs !== 'number') return false;
-  const midnights = [zoneOf(series), 'UTC']
-    .map((zone) => localTime(originalMs, zone))
-    .filter((local) => local.toPlainTime().equals('00:00'));
-  return midnights[0]?.toPlainDate().equals(occurrence.date) === true;
+  return dateOfMidnight(originalMs, [zoneOf(series), 'UTC']) === occurrence.date;
+}
+
+/** The date that begins then, in the first of these zones where one does. */
+export function dateOfMidnight(ms: number, zones: readonly string[]): string | undefined {
+  return zones
+    .map((zone) => localTime(ms, zone))
+    .find((local) => local.toPlainTime().equals('00:00'))
+    ?.toPlainDate()
+    .toString();
 }
 
 /** The series names the days of what was cancelled, on its own clock: the time of day must be its own too. */

@@ -15,6 +15,11 @@ describe('reading a failure of the Calendar API', () => {
     expect(readFailure(apiError(401, 'authError'), READ)).toEqual({ kind: 'token-rejected' });
   });
 
+  it('blames no token where Google refuses the address of a channel', () => {
+    const code = 'push.webhookUrlUnauthorized';
+    expect(readFailure(apiError(401, code), WRITE)).toEqual({ kind: 'rejected', status: 401, code });
+  });
+
   it('takes the rate limits of a person as a throttle, as 403 and as 429, on any verb', () => {
     for (const status of [403, 429])
       for (const reason of ['rateLimitExceeded', 'userRateLimitExceeded', 'quotaExceeded'])

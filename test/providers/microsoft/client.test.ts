@@ -54,6 +54,14 @@ describe('asking Graph', () => {
     expect(asked.map(({ headers }) => headers?.['If-Match'])).toEqual(['W/"1"', undefined]);
   });
 
+  it('states what a request prefers beside what every request does', async () => {
+    const { graph, asked } = graphThat(() => reply(200, {}));
+    await askGraph(graph, { ...GET, prefer: ['odata.maxpagesize=10'] });
+    expect(asked[0]?.headers?.['Prefer']).toBe(
+      'IdType="ImmutableId", outlook.timezone="UTC", odata.maxpagesize=10',
+    );
+  });
+
   it('keeps an id within its segment, however it is made', async () => {
     const { graph, asked } = graphThat(() => reply(200, {}));
     await askGraph(graph, { ...GET, path: graphPath(['me', 'calendars', 'a/b?c#d=='], { q: "x'&y" }) });

@@ -8,6 +8,7 @@ function read(
   body: unknown = '',
   headers: Record<string, string> = {},
   writes = false,
+  ifNotOffered?: { field: string; detail: string },
 ): Failure {
   return readFailure(
     {
@@ -16,7 +17,7 @@ function read(
       body: typeof body === 'string' ? body : JSON.stringify(body),
       receivedAtMs: NOW,
     },
-    { what: 'event', writes },
+    { what: 'event', writes, ...(ifNotOffered !== undefined && { ifNotOffered }) },
   );
 }
 const error = (code: unknown, inner?: object) => ({ error: { code, message: 'resyncRequired', ...inner } });
@@ -96,12 +97,40 @@ describe('a Graph error', () => {
 
   it('ends a sync cursor with 410, or with a code to that effect wherever it is nested', () => {
     expect(read(410)).toEqual({ kind: 'cursor-expired' });
-    expect(read(400, error('SyncStateNotFound'))).toEqual({ kind: 'cursor-expired' });
+    for (const code of [
+      'SyncStateNotFound',
+      'SyncStateInvalid',
+      'fullSyncRequired',
+      'ErrorInvalidSyncStateData',
+    ])
+      expect(read(400, error(code))).toEqual({ kind: 'cursor-expired' });
     expect(
       read(404, error('', { innerError: { code: 'x', innererror: { code: 'resyncRequired' } } })),
     ).toEqual({
       kind: 'cursor-expired',
     });
+  });
+
+  it('is unsupported where that may be, unless it is about something else', () => {
+    const words = { field: 'calendar', detail: 'no changes are told' };
+    const ask = (status: number, code: string) => read(status, error(code), {}, false, words).kind;
+    for (const [status, code] of [
+      [400, 'BadRequest'],
+      [404, 'UnknownError'],
+      [404, ''],
+      [405, 'x'],
+      [501, 'notSupported'],
+    ] as const) {
+      expect(ask(status, code)).toBe('unsupported');
+      expect(read(status, error(code)).kind).not.toBe('unsupported');
+    }
+    expect(read(501, error('notSupported'), {}, false, words)).toEqual({ kind: 'unsupported', ...words });
+    expect(ask(404, 'ErrorItemNotFound')).toBe('not-found');
+    expect(ask(400, 'ErrorInvalidIdMalformed')).toBe('not-found');
+    expect(ask(400, 'SyncStateNotFound')).toBe('cursor-expired');
+    expect(ask(403, 'ErrorAccessDenied')).toBe('consent-missing');
+    expect(ask(409, 'ExtensionError')).toBe('rejected');
+    expect(ask(503, 'UnknownError')).toBe('unavailable');
   });
 
   it('is never read from its message', () => {

@@ -1,35 +1,78 @@
 import { jsonAnswer } from '../exchange.ts';
 import type { Answer, Ask } from '../exchange.ts';
 import type { AccessRole, ListedCalendar, Person } from '../people.ts';
-import { notFound } from './errors.ts';
-import { page, readQuery } from './query.ts';
+import { badRequest, fullSyncRequired, notFound } from './errors.ts';
+import { page, readPlace, readQuery } from './query.ts';
+import type { Query } from './query.ts';
+import { readListToken, writeListToken } from './sync-token.ts';
 
 const ROLES: readonly AccessRole[] = ['freeBusyReader', 'reader', 'writer', 'owner'];
 
-/** GET users/me/calendarList. */
+// With a sync token these may not come, and these may only be true.
+const NO_SYNC = ['minAccessRole', 'showOwnOrganizationOnly'];
+const ONLY_TRUE = ['showDeleted', 'showHidden'];
+
+/**
+ * GET users/me/calendarList. With `syncToken` the entries whose own properties have changed since, hidden ones and
+ * those off the list included; what else changes of a calendar is not told.
+ */
 export function listCalendars(ask: Ask, person: Person): Answer {
-  const query = readQuery(ask, [
-    'maxResults',
-    'minAccessRole',
-    'pageToken',
-    'showDeleted',
-    'showHidden',
-    'showOwnOrganizationOnly',
-  ]);
+  const query = readCalendarListQuery(ask);
   const least = query.choice('minAccessRole', ROLES);
   const showHidden = query.flag('showHidden', false);
-  query.flag('showDeleted', false);
-  const all = person.calendars
-    .filter(({ hidden }) => showHidden || !hidden)
-    .filter(({ accessRole }) => least === undefined || ROLES.indexOf(accessRole) >= ROLES.indexOf(least));
-  const asked = `calendarList ${least ?? ''} ${String(showHidden)}`;
-  const { items, ...more } = page(all, query.count('maxResults', 100, 250), query.text('pageToken'), asked);
+  const token = query.text('syncToken');
+  const asked = `calendarList ${least ?? ''} ${String(showHidden)} ${token ?? ''}`;
+  const place = readPlace(query.text('pageToken'), asked, person.list.revision);
+  const now = person.list.at(place.revision);
+  if (now === undefined) throw fullSyncRequired();
+  const all =
+    token === undefined
+      ? now
+          .filter(({ hidden }) => showHidden || !hidden)
+          .filter(
+            ({ accessRole }) => least === undefined || ROLES.indexOf(accessRole) >= ROLES.indexOf(least),
+          )
+          .map(listEntry)
+      : changedEntries(now, listThen(person, token));
+  const { items, ...more } = page(ask, all, query.count('maxResults', 100, 250), place, asked);
+  const tellsToken = NO_SYNC.every((name) => query.text(name) === undefined);
+  const nextSyncToken = writeListToken(person.id, place.revision);
   return jsonAnswer(200, {
     kind: 'calendar#calendarList',
-    etag: `"p${String(all.length)}"`,
-    ...more,
-    items: items.map(listEntry),
+    etag: `"p${String(place.revision)}"`,
+    ...(more.nextPageToken === undefined && tellsToken ? { nextSyncToken } : more),
+    items,
   });
+}
+
+/** The query of the calendar list, as it is taken by the list and by its watch. */
+export function readCalendarListQuery(ask: Ask): Query {
+  const query = readQuery(ask, [...NO_SYNC, ...ONLY_TRUE, 'maxResults', 'pageToken', 'syncToken']);
+  for (const name of ONLY_TRUE) query.flag(name, false);
+  if (query.text('syncToken') === undefined) return query;
+  const forbidden =
+    NO_SYNC.find((name) => query.text(name) !== undefined) ??
+    ONLY_TRUE.find((name) => !query.flag(name, true));
+  if (forbidden === undefined) return query;
+  throw badRequest('invalid', `Sync token cannot be used with ${forbidden}.`, forbidden);
+}
+
+function listThen(person: Person, token: string): readonly ListedCalendar[] {
+  const revision = readListToken(token, person.id);
+  const then = revision === undefined ? undefined : person.list.at(revision);
+  if (then === undefined) throw fullSyncRequired();
+  return then;
+}
+
+function changedEntries(now: readonly ListedCalendar[], then: readonly ListedCalendar[]): object[] {
+  const of = (list: readonly ListedCalendar[], id: string): ListedCalendar | undefined =>
+    list.find((entry) => entry.id === id);
+  const changed = now.filter((entry) => {
+    const before = of(then, entry.id);
+    return before?.selected !== entry.selected || before.hidden !== entry.hidden;
+  });
+  const gone = then.filter(({ id }) => of(now, id) === undefined);
+  return [...changed.map(listEntry), ...gone.map((entry) => ({ ...listEntry(entry), deleted: true }))];
 }
 
 /** GET users/me/calendarList/{id}. */
@@ -60,7 +103,8 @@ export function getCalendar(ask: Ask, person: Person, id: string): Answer {
 export function listSettings(ask: Ask, person: Person): Answer {
   const query = readQuery(ask, ['maxResults', 'pageToken']);
   const size = query.count('maxResults', 100, 250);
-  const { items, ...more } = page(settingsOf(person), size, query.text('pageToken'), 'settings');
+  const place = readPlace(query.text('pageToken'), 'settings');
+  const { items, ...more } = page(ask, settingsOf(person), size, place, 'settings');
   return jsonAnswer(200, { kind: 'calendar#settings', etag: '"p1"', ...more, items });
 }
 

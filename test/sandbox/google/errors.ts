@@ -34,6 +34,13 @@ export function notFound(): Refused {
   return new Refused(calendarError(404, 'notFound', 'Not Found'));
 }
 
+/** A sync token (or a page of a list) from so long ago that what has changed since is no longer known. */
+export function fullSyncRequired(): Refused {
+  const message = 'Sync token is no longer valid, a full sync is required.';
+  const place: ErrorPlace = { location: 'syncToken', locationType: 'parameter' };
+  return new Refused(calendarError(410, 'fullSyncRequired', message, { domain: 'calendar', place }));
+}
+
 /** A missing, unknown or expired access token. */
 export function authError(): Answer {
   return calendarError(401, 'authError', 'Invalid Credentials', {

@@ -55,6 +55,12 @@ export function eventResource(
   };
 }
 
+/** All that is told of an event that is gone; of an occurrence also which one it was. */
+export function goneResource(event: StoredEvent, timeZone: string): Record<string, unknown> {
+  const { id, status } = { ...event, status: 'cancelled' };
+  return { kind: 'calendar#event', etag: etagOf(event), id, status, ...series(event, timeZone) };
+}
+
 function series({ occurrence, span }: StoredEvent, timeZone: string): object {
   if (occurrence === undefined) return {};
   const { masterId, original } = occurrence;

@@ -126,7 +126,7 @@ function change(
     ...key,
     ...(occurrence === undefined ? {} : { occurrence }),
   });
-  dropStrays(entry.calendar, written);
+  dropStrays(world.store, entry.calendar, written);
   const isGone = written.status === 'cancelled';
   const changed = isGone ? world.store.remove(entry.calendar, written) : written;
   const everyone = [...(content.attendees ?? []), ...(event.attendees ?? [])];

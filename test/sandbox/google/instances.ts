@@ -2,11 +2,13 @@ import { Temporal } from 'temporal-polyfill';
 import { stretchOf } from '../calendar-store.ts';
 import type { OriginalStart, StoredEvent } from '../calendar-store.ts';
 import type { Answer, Ask } from '../exchange.ts';
+import { calendarAt, reachesBack } from '../journal.ts';
 import { eventById, isMaster, occurrenceId, occurrencesWithin } from '../occurrences.ts';
 import type { ListedCalendar, Person } from '../people.ts';
 import { badRequest, notFound } from './errors.ts';
-import { readWindow, tellEvents } from './events.ts';
-import { readQuery, readTime } from './query.ts';
+import { eventResource } from './event-resource.ts';
+import { askedOf, readable, readWindow, tellEvents } from './events.ts';
+import { readPlace, readQuery, readTime, readZone } from './query.ts';
 
 const KNOWN = [
   'alwaysIncludeEmail',
@@ -30,9 +32,11 @@ export function listInstances(
   id: string,
   { eventId }: { eventId: string },
 ): Answer {
-  const entry = person.calendar(id);
-  if (entry === undefined || entry.accessRole === 'freeBusyReader') throw notFound();
+  const now = readable(person, id);
   const query = readQuery(ask, KNOWN);
+  const place = readPlace(query.text('pageToken'), askedOf(ask), now.calendar.revision);
+  if (!reachesBack(now.calendar, place.revision)) throw badRequest('invalid', 'Invalid Value', 'pageToken');
+  const entry: ListedCalendar = { ...now, calendar: calendarAt(now.calendar, place.revision) };
   const { calendar, timeZone } = entry;
   const master = eventById(calendar, eventId);
   if (master === undefined) throw notFound();
@@ -47,7 +51,9 @@ export function listInstances(
         });
   const showDeleted = query.flag('showDeleted', false);
   const found = all.filter(({ status }) => status !== 'cancelled' || showDeleted);
-  return tellEvents(ask, person, entry, query, found);
+  const zone = readZone(query.text('timeZone') ?? timeZone, 'timeZone');
+  const items = found.map((event) => eventResource(event, now, person, zone));
+  return tellEvents(ask, entry, query, items, place);
 }
 
 function instanceOf(

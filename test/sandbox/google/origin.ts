@@ -14,6 +14,7 @@ import { listInstances } from './instances.ts';
 import { partialReply } from './partial-reply.ts';
 import { calendarScope, METHOD_SCOPES } from './scopes.ts';
 import { revoke, revokePerson, token, tokenPerson } from './token.ts';
+import { stopChannel, watchCalendarList, watchEvents } from './watch.ts';
 
 interface ApiMethod {
   readonly operation: string;
@@ -84,6 +85,27 @@ const API: readonly ApiMethod[] = [
     scopes: METHOD_SCOPES.writeEvents,
     writes: true,
     answer: insertEvent,
+  },
+  {
+    operation: 'google.events.watch',
+    method: 'POST',
+    path: /^\/calendar\/v3\/calendars\/([^/]+)\/events\/watch$/,
+    scopes: METHOD_SCOPES.events,
+    answer: watchEvents,
+  },
+  {
+    operation: 'google.calendarList.watch',
+    method: 'POST',
+    path: /^\/calendar\/v3\/users\/me\/calendarList\/watch$/,
+    scopes: METHOD_SCOPES.calendarList,
+    answer: watchCalendarList,
+  },
+  {
+    operation: 'google.channels.stop',
+    method: 'POST',
+    path: /^\/calendar\/v3\/channels\/stop$/,
+    scopes: METHOD_SCOPES.stopChannel,
+    answer: stopChannel,
   },
   {
     operation: 'google.events.get',

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { Temporal } from 'temporal-polyfill';
 import type { Ask } from '../exchange.ts';
 import { badRequest } from './errors.ts';
@@ -94,27 +95,37 @@ export function writeTime(epochMs: number, timeZone: string): string {
     : instant.toZonedDateTimeISO(timeZone).toString({ smallestUnit: 'second', timeZoneName: 'never' });
 }
 
+/** Where a page begins, in the list as it was at a revision. */
+export interface Place {
+  readonly offset: number;
+  readonly revision: number;
+}
+
+/** The place that a page token means, or the beginning of the list as it is at `revision`. */
+export function readPlace(token: string | undefined, asked: string, revision = 0): Place {
+  if (token === undefined) return { offset: 0, revision };
+  const [, offset, at, of] =
+    /^(\d+) (\d+) (\S+)$/.exec(Buffer.from(token, 'base64url').toString('utf8')) ?? [];
+  if (of !== bound(asked)) throw badRequest('invalid', 'Invalid Value', 'pageToken', 'global');
+  return { offset: Number(offset), revision: Number(at) };
+}
+
 /** One page of `items`; tokens are opaque to the client and bound to what was asked. */
 export function page<T>(
+  ask: Ask,
   items: readonly T[],
   size: number,
-  token: string | undefined,
+  { offset, revision }: Place,
   asked: string,
 ): { items: T[]; nextPageToken?: string } {
-  let from = 0;
-  if (token !== undefined) {
-    const [offset = '', of = ''] = Buffer.from(token, 'base64url').toString('utf8').split(' ', 2);
-    if (!/^\d+$/.test(offset) || of !== bound(asked)) {
-      throw badRequest('invalid', 'Invalid Value', 'pageToken', 'global');
-    }
-    from = Number(offset);
-  }
-  const next = from + size;
-  const some = items.slice(from, next);
+  if (ask.hollow === true) return { items: [] };
+  const next = offset + size;
+  const some = items.slice(offset, next);
   if (next >= items.length) return { items: some };
-  return { items: some, nextPageToken: Buffer.from(`${String(next)} ${bound(asked)}`).toString('base64url') };
+  const token = `${String(next)} ${String(revision)} ${bound(asked)}`;
+  return { items: some, nextPageToken: Buffer.from(token).toString('base64url') };
 }
 
 function bound(asked: string): string {
-  return Buffer.from(asked).toString('base64url');
+  return createHash('sha256').update(asked).digest('base64url').slice(0, 16);
 }

@@ -9,6 +9,7 @@ import { badRequest } from './errors.ts';
 import { eventResource } from './event-resource.ts';
 import type { EventPlace } from './event-writes.ts';
 import { pageOf, readMoment, readOptions, readPreferences, select } from './odata.ts';
+import type { QueryOptions } from './odata.ts';
 
 const RANGE_CAP_DAYS = 1825;
 const DAY_MS = 24 * 3_600_000;
@@ -43,6 +44,28 @@ function tellWindow(
 ): Answer {
   const options = readOptions(ask, ['startDateTime', 'endDateTime', '$top', '$skip', '$select', '$orderby']);
   const preferences = readPreferences(ask);
+  const window = readWindow(options);
+  const at = {
+    top: options.count('$top', preferences.pageSize ?? DEFAULT_PAGE, { least: 1, most: 1000 }),
+    skip: options.count('$skip', 0, { least: 0, most: 999_999 }),
+  };
+  const all = ordered(find(window), options.text('$orderby'), person);
+  const { value, ...more } = pageOf(all, ask, world.origin(), at);
+  return jsonAnswer(
+    200,
+    {
+      '@odata.context': `${world.origin()}/v1.0/$metadata#users('${person.id}')/${context}`,
+      ...more,
+      value: value.map((event) =>
+        select(eventResource(event, entry, person, preferences), options.text('$select'), 'event'),
+      ),
+    },
+    { headers: preferences.applied },
+  );
+}
+
+/** The window that a query names, which it must. */
+export function readWindow(options: QueryOptions): Stretch {
   const start = options.text('startDateTime');
   const end = options.text('endDateTime');
   if (start === undefined || end === undefined) {
@@ -61,23 +84,7 @@ function tellWindow(
       `The range between the start and end dates is greater than the allowed range. Maximum number of days: ${String(RANGE_CAP_DAYS)}`,
     );
   }
-  const at = {
-    top: options.count('$top', preferences.pageSize ?? DEFAULT_PAGE, { least: 1, most: 1000 }),
-    skip: options.count('$skip', 0, { least: 0, most: 999_999 }),
-  };
-  const all = ordered(find(window), options.text('$orderby'), person);
-  const { value, ...more } = pageOf(all, ask, world.origin(), at);
-  return jsonAnswer(
-    200,
-    {
-      '@odata.context': `${world.origin()}/v1.0/$metadata#users('${person.id}')/${context}`,
-      ...more,
-      value: value.map((event) =>
-        select(eventResource(event, entry, person, preferences), options.text('$select'), 'event'),
-      ),
-    },
-    { headers: preferences.applied },
-  );
+  return window;
 }
 
 /** Events in the order that $orderby asks for. */

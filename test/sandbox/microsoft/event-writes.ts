@@ -130,7 +130,7 @@ export function updateEvent(world: World, ask: Ask, person: Person, { entry, eve
     ...(event.key === undefined ? {} : { key: event.key }),
     ...(occurrence === undefined ? {} : { occurrence }),
   });
-  dropStrays(entry.calendar, changed);
+  dropStrays(world.store, entry.calendar, changed);
   const all = [...(event.attendees ?? []), ...(changed.attendees ?? [])];
   const guests = all.filter(({ email }, index) => all.findIndex((one) => one.email === email) === index);
   note(world, 'updated', person, { entry, event: changed }, guests);

@@ -92,6 +92,7 @@ export function pageOf<T>(
   origin: string,
   at: { skip: number; top: number },
 ): { value: T[]; '@odata.nextLink'?: string } {
+  if (ask.hollow === true) return { value: [] };
   const next = at.skip + at.top;
   const value = items.slice(at.skip, next);
   if (next >= items.length) return { value };

@@ -2,132 +2,14 @@ import { bearerOf, jsonAnswer, pageAnswer } from '../exchange.ts';
 import type { Answer, Ask } from '../exchange.ts';
 import type { AccessToken } from '../grants.ts';
 import type { Origin, Route } from '../passage.ts';
-import type { ListedCalendar, Person } from '../people.ts';
 import type { World } from '../world.ts';
 import { adminConsent, decideForTenant } from './admin-consent.ts';
 import { authorize, decide } from './authorize.ts';
 import { batch } from './batch.ts';
-import { calendarView, listInstances } from './calendar-view.ts';
-import { getCalendar, getMailboxSettings, getMe, listCalendars } from './calendars.ts';
 import { discovery, openIdConfiguration } from './discovery.ts';
-import { entraError, graphError, itemNotFound } from './errors.ts';
-import { listEvents } from './event-list.ts';
-import { cancelEvent, createEvent, deleteEvent, findEvent, getEvent, updateEvent } from './event-writes.ts';
-import type { EventPlace } from './event-writes.ts';
-import { findMeetingTimes } from './find-meeting-times.ts';
-import { getSchedule } from './get-schedule.ts';
-import { REQUEST_SCOPES } from './scopes.ts';
+import { entraError, graphError } from './errors.ts';
+import { GRAPH } from './graph-requests.ts';
 import { token, tokenPerson } from './token.ts';
-
-interface GraphRequest {
-  readonly operation: string;
-  readonly method: string;
-  /** Tested without regard to case; ids are taken from the path as they are. */
-  readonly path: RegExp;
-  readonly scopes: readonly string[];
-  readonly workOnly?: true;
-  answer(world: World, ask: Ask, person: Person, segment: string, eventId: string): Answer;
-}
-
-const EVENTS_PATH = /^\/me\/(?:calendar\/|calendars\/([^/]+)\/)?events$/i;
-const EVENT_PATH = /^\/me\/(?:calendar\/|calendars\/([^/]+)\/)?events\/([^/]+)$/i;
-
-const GRAPH: readonly GraphRequest[] = [
-  { operation: 'graph.me', method: 'GET', path: /^\/me$/i, scopes: REQUEST_SCOPES.me, answer: getMe },
-  {
-    operation: 'graph.calendars',
-    method: 'GET',
-    path: /^\/me\/calendars$/i,
-    scopes: REQUEST_SCOPES.calendars,
-    answer: listCalendars,
-  },
-  {
-    operation: 'graph.calendar',
-    method: 'GET',
-    path: /^\/me\/(?:calendar|calendars\/([^/]+))$/i,
-    scopes: REQUEST_SCOPES.calendars,
-    answer: inCalendar(getCalendar),
-  },
-  {
-    operation: 'graph.calendarView',
-    method: 'GET',
-    path: /^\/me\/(?:calendar\/|calendars\/([^/]+)\/)?calendarView$/i,
-    scopes: REQUEST_SCOPES.calendars,
-    answer: inCalendar(calendarView),
-  },
-  {
-    operation: 'graph.getSchedule',
-    method: 'POST',
-    path: /^\/me\/calendar\/(?:microsoft\.graph\.)?getSchedule$/i,
-    scopes: REQUEST_SCOPES.calendars,
-    workOnly: true,
-    answer: getSchedule,
-  },
-  {
-    operation: 'graph.findMeetingTimes',
-    method: 'POST',
-    path: /^\/me\/(?:microsoft\.graph\.)?findMeetingTimes$/i,
-    scopes: REQUEST_SCOPES.findMeetingTimes,
-    workOnly: true,
-    answer: findMeetingTimes,
-  },
-  {
-    operation: 'graph.mailboxSettings',
-    method: 'GET',
-    path: /^\/me\/mailboxSettings(?:\/(timeZone|workingHours))?$/i,
-    scopes: REQUEST_SCOPES.mailboxSettings,
-    answer: getMailboxSettings,
-  },
-  {
-    operation: 'graph.events.list',
-    method: 'GET',
-    path: EVENTS_PATH,
-    scopes: REQUEST_SCOPES.calendars,
-    answer: inCalendar(listEvents),
-  },
-  {
-    operation: 'graph.events.create',
-    method: 'POST',
-    path: EVENTS_PATH,
-    scopes: REQUEST_SCOPES.writeEvents,
-    answer: inCalendar(createEvent),
-  },
-  {
-    operation: 'graph.events.get',
-    method: 'GET',
-    path: EVENT_PATH,
-    scopes: REQUEST_SCOPES.calendars,
-    answer: ofEvent(getEvent),
-  },
-  {
-    operation: 'graph.events.instances',
-    method: 'GET',
-    path: /^\/me\/(?:calendar\/|calendars\/([^/]+)\/)?events\/([^/]+)\/instances$/i,
-    scopes: REQUEST_SCOPES.calendars,
-    answer: ofEvent(listInstances),
-  },
-  {
-    operation: 'graph.events.update',
-    method: 'PATCH',
-    path: EVENT_PATH,
-    scopes: REQUEST_SCOPES.writeEvents,
-    answer: ofEvent(updateEvent),
-  },
-  {
-    operation: 'graph.events.delete',
-    method: 'DELETE',
-    path: EVENT_PATH,
-    scopes: REQUEST_SCOPES.writeEvents,
-    answer: ofEvent(deleteEvent),
-  },
-  {
-    operation: 'graph.events.cancel',
-    method: 'POST',
-    path: /^\/me\/(?:calendar\/|calendars\/([^/]+)\/)?events\/([^/]+)\/(?:microsoft\.graph\.)?cancel$/i,
-    scopes: REQUEST_SCOPES.writeEvents,
-    answer: ofEvent(cancelEvent),
-  },
-];
 
 const AUTHORIZATION_URI = 'https://login.microsoftonline.com/common/oauth2/authorize';
 const GRAPH_APP_ID = '00000003-0000-0000-c000-000000000000';
@@ -167,34 +49,6 @@ export function microsoftOrigin(world: World, batchWidth: () => number): Origin 
 function unavailable(world: World, status: number): Answer {
   const text = 'A transient error has occurred. Please try again.';
   return entraError({ status, error: 'temporarily_unavailable', number: 90033, text }, world.now());
-}
-
-function inCalendar(
-  answer: (world: World, ask: Ask, person: Person, entry: ListedCalendar, eventId: string) => Answer,
-): GraphRequest['answer'] {
-  return (world, ask, person, segment, eventId) => {
-    const entry = person.calendar(segment === '' ? 'primary' : segment);
-    if (entry === undefined || (segment === 'primary' && entry.id !== segment)) {
-      return graphError(404, 'ErrorItemNotFound', 'The specified object was not found in the store.');
-    }
-    return person.restrictions.has(entry.id)
-      ? graphError(403, 'ErrorAccessDenied', 'Access is denied. Check credentials and try again.')
-      : answer(world, ask, person, entry, eventId);
-  };
-}
-
-// An event is found by its id alone in any calendar of the mailbox, or in the calendar that the path names.
-function ofEvent(
-  answer: (world: World, ask: Ask, person: Person, at: EventPlace) => Answer,
-): GraphRequest['answer'] {
-  return (world, ask, person, segment, eventId) => {
-    const entry = segment === '' ? undefined : person.calendars.find(({ id }) => id === segment);
-    if (segment !== '' && entry === undefined) throw itemNotFound();
-    const at = findEvent(entry === undefined ? person.calendars : [entry], eventId);
-    return person.restrictions.has(at.entry.id)
-      ? graphError(403, 'ErrorAccessDenied', 'Access is denied. Check credentials and try again.')
-      : answer(world, ask, person, at);
-  };
 }
 
 function signInRoute(world: World, ask: Ask): Route {
@@ -284,10 +138,10 @@ function graphRoute(world: World, ask: Ask): Route {
       if (!enough || (found.workOnly === true && person.account !== 'work')) {
         return graphError(403, 'ErrorAccessDenied', 'Access is denied. Check credentials and try again.');
       }
-      const [segment = '', eventId = ''] = (found.path.exec(path) ?? [])
+      const [segment = '', id = ''] = (found.path.exec(path) ?? [])
         .slice(1)
         .map((one: string | undefined) => decodeSegment(one ?? ''));
-      return found.answer(world, ask, person, segment, eventId);
+      return found.answer(world, ask, person, segment, id);
     },
   };
 }

@@ -62,6 +62,7 @@ export function meaningOf(scope: string): string {
 export const REQUEST_SCOPES = {
   me: ['User.Read'],
   calendars: ['Calendars.ReadBasic', 'Calendars.Read', 'Calendars.ReadWrite'],
+  changes: ['Calendars.Read', 'Calendars.ReadWrite'],
   writeEvents: ['Calendars.ReadWrite'],
   findMeetingTimes: ['Calendars.Read.Shared', 'Calendars.ReadWrite.Shared'],
   mailboxSettings: ['MailboxSettings.Read', 'MailboxSettings.ReadWrite'],

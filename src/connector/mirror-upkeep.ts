@@ -1,0 +1,384 @@
+import type { SyncStatus } from '../domain/mirror.ts';
+import { describeFailure, fail, type Failure, type Outcome } from '../domain/failure.ts';
+import { describeThrown } from '../metrics.ts';
+import type { PushNotice } from '../providers/provider-sync.ts';
+import type { Agenda } from './agenda.ts';
+import type { Channels } from './channels.ts';
+import { LAST_USE, readFact } from './facts.ts';
+import type { Lane } from './gate.ts';
+import { inTime } from './in-time.ts';
+import type { CalendarState, Mirror } from './mirror.ts';
+import type { Notices } from './notices.ts';
+import type { OwnWrites } from './own-writes.ts';
+import type { Store } from './store.ts';
+import type { SyncReport } from './sync-findings.ts';
+import { Sync, type SyncOptions } from './sync.ts';
+import { backOffMs, decide } from './verdict.ts';
+
+const SECOND_MS = 1_000;
+const MINUTE_MS = 60 * SECOND_MS;
+const HOUR_MS = 60 * MINUTE_MS;
+/** A run that takes longer is looked after by the alarm: only a crash makes it so. */
+const WATCH_MS = 2 * MINUTE_MS;
+/** How often is looked for changes where channels tell of them, and where they do not or have gone silent. */
+const POLL_HEALTHY_MS = 30 * MINUTE_MS;
+const POLL_BLIND_MS = 5 * MINUTE_MS;
+/** And for a connector that nobody has used for a day. */
+const POLL_IDLE_MS = 24 * HOUR_MS;
+const IN_USE_MS = 24 * HOUR_MS;
+/** A mirror in use is never older, but for a failure: one that is has slept, or was looked after rarely. */
+const SLEPT_MS = 35 * MINUTE_MS;
+/** A change that a run finds was told of when its calendar was announced so lately. Less than a poll. */
+const ANNOUNCED_MS = 20 * MINUTE_MS;
+/** A mirror that nobody has asked for so long is kept up no more, until somebody does. */
+const ASLEEP_AFTER_MS = 7 * 24 * HOUR_MS;
+/** After so many failures in a row what nobody uses is tried at the pace of a poll: more often would be no use. */
+const PROMPT_RETRIES = 8;
+/** What so many questions since the last run have been answered from is read again before it is too old. */
+const WORTHWHILE = 2;
+const READ_AHEAD_MS = 45 * SECOND_MS;
+/** A mirror that is not older is brought up to date for a question, in place of asking apart from it. */
+const KEPT_UP_MS = 10 * MINUTE_MS;
+
+/** How long a disconnect waits for the channels to close; what is left of them ends by itself. */
+const LONGEST_RELEASE_MS = 10 * SECOND_MS;
+
+/** What the upkeep is made of. */
+export interface MirrorUpkeepOptions extends Omit<SyncOptions, 'isOwn' | 'isOwnRemoval' | 'onEnd'> {
+  store: Store;
+  mirror: Mirror;
+  channels: Channels;
+  ownWrites: OwnWrites;
+  agenda: Agenda;
+  notices: Notices;
+  random: () => number;
+  onError: (where: string, thrown: unknown) => void;
+  /** A run has failed in a way that may concern the whole connector. */
+  onFailure: (failure: Failure) => void;
+  /** Shows outside how the mirror stands. */
+  show: (status: SyncStatus) => Promise<void>;
+  /** The next due time may have changed. */
+  rearm: () => void;
+}
+
+/**
+ * When the mirror is brought up to date: when somebody asks, when the provider tells of a change, and by the
+ * clock, the more rarely the better its channels work and the less it is used. It begins with the first who asks.
+ */
+export class MirrorUpkeep {
+  readonly #options: MirrorUpkeepOptions;
+  readonly #sync: Sync;
+  /** When each calendar was last said to have changed. */
+  readonly #announcedAtMs = new Map<string, number>();
+  /** Answers since the last run. */
+  #served = 0;
+  /** A further run has been asked for while one is under way. */
+  #isFollowed = false;
+  /** Nothing is read before, unless somebody waits for it: the last run has failed. */
+  #restUntilMs = -Infinity;
+  /** When channels are on the agenda; undefined: not known. */
+  #channelsAtMs: number | undefined;
+  #channelsRestUntilMs = -Infinity;
+  #channelFailures = 0;
+  #isTending = false;
+  #isClosed = false;
+  #shown: string | undefined;
+
+  constructor(options: MirrorUpkeepOptions) {
+    this.#options = options;
+    const { ownWrites } = options;
+    this.#sync = new Sync({
+      ...options,
+      isOwn: (event) => ownWrites.recognises(event),
+      isOwnRemoval: (eventId) => ownWrites.hasRemoved(eventId),
+      onEnd: (outcome, report) => this.#ended(outcome, report),
+    });
+  }
+
+  /** True once somebody has asked for what the mirror holds. */
+  get isBegun(): boolean {
+    return this.#sync.isBegun;
+  }
+
+  /** Everything until now taken in. `mustList`: also what calendars there are. */
+  async bringUpToDate(lane: Lane, mustList = false): Promise<Outcome<SyncReport>> {
+    const { agenda, now } = this.#options;
+    if (this.#isClosed) return fail({ kind: 'grant-revoked', detail: 'the account is being disconnected' });
+    // The alarm goes on with it should this life end: at once, or from when the run under way has ended.
+    if (this.#sync.isRunning) this.#isFollowed = true;
+    else agenda.schedule('sync', now() + WATCH_MS);
+    return await this.#sync.request(lane, mustList);
+  }
+
+  /** The same for nobody who waits; a run that has failed is left to the agenda. */
+  refresh(lane: Lane): void {
+    if (this.#options.now() >= this.#restUntilMs) this.#run(lane);
+  }
+
+  #run(lane: Lane): void {
+    void this.bringUpToDate(lane)
+      .catch((thrown: unknown) => this.#options.onError('sync', thrown))
+      .then(() => this.#options.rearm());
+  }
+
+  /** Whether what is known of a calendar is no older than that, and nothing newer is known to be. */
+  isFresh({ calendar, known, isDoubted, isMixed }: CalendarState, maxStalenessMs: number): boolean {
+    const { now, ownWrites } = this.#options;
+    if (known === undefined || isDoubted || isMixed) return false;
+    const { asOfMs } = known;
+    const announcedAtMs = this.#announcedAtMs.get(calendar.id) ?? -Infinity;
+    return now() - asOfMs <= maxStalenessMs && announcedAtMs < asOfMs && ownWrites.areKnownAt(asOfMs);
+  }
+
+  /** Whether a calendar has been kept up, so that bringing it up to date costs no more than asking would. */
+  isKeptUp({ known, isDoubted }: CalendarState): boolean {
+    return known !== undefined && !isDoubted && this.#options.now() - known.asOfMs <= KEPT_UP_MS;
+  }
+
+  /**
+   * When somebody is busy has been told from the mirror, to one who takes it at this age. Where that is worth it, the
+   * next finds it as fresh; the poll is soon enough for who takes what is older than that.
+   */
+  noteServed(asOfMs: number, maxStalenessMs: number): void {
+    const { agenda, now } = this.#options;
+    this.noteUsed(asOfMs);
+    if (maxStalenessMs > POLL_BLIND_MS) return;
+    this.#served += 1;
+    if (this.#served !== WORTHWHILE || this.#isClosed || this.#sync.isRunning || now() < this.#restUntilMs)
+      return;
+    agenda.schedule('sync', asOfMs + READ_AHEAD_MS);
+  }
+
+  /** Something has been told from a mirror of this instant, however old that is: it is kept up again. */
+  noteUsed(asOfMs: number): void {
+    if (this.#options.now() - asOfMs > SLEPT_MS && !this.#sync.isRunning) this.refresh('background');
+  }
+
+  /** The provider has told something. However much it tells at once, there is one run for it, and one after that. */
+  hear(notices: readonly PushNotice[]): void {
+    const { channels, now } = this.#options;
+    if (this.#isClosed) return;
+    let mayHaveChanged = false;
+    for (const notice of notices) {
+      const announcement = channels.hear(notice);
+      if (announcement === undefined || !announcement.mayHaveChanged) continue;
+      mayHaveChanged = true;
+      this.#announcedAtMs.set(announcement.calendarId, now());
+    }
+    this.#planChannels();
+    if (mayHaveChanged && this.isBegun) this.refresh('webhook');
+  }
+
+  /** The run that the agenda has down is due. Returns at once. */
+  syncDue(): void {
+    const { agenda, now } = this.#options;
+    if (this.#isClosed) return;
+    agenda.schedule('sync', now() + WATCH_MS);
+    if (!this.#sync.isRunning) this.#run('background');
+  }
+
+  /** Channels are due. Returns at once. */
+  channelsDue(): void {
+    const { now, onError, rearm } = this.#options;
+    if (this.#isClosed) return;
+    this.#putChannels(now() + WATCH_MS);
+    if (this.#isTending) return;
+    this.#isTending = true;
+    this.#tendChannels()
+      .catch((thrown: unknown) => onError('channels', thrown))
+      .finally(() => {
+        this.#isTending = false;
+        rearm();
+      });
+  }
+
+  async #tendChannels(): Promise<void> {
+    const { channels, now, obstacle, onFailure } = this.#options;
+    // Looked at again when the person has connected anew.
+    if (obstacle() !== undefined) return this.#putChannels(undefined);
+    const failure = await channels.tend(this.#wanted());
+    if (this.#isClosed) return;
+    if (failure !== undefined) onFailure(failure);
+    this.#channelFailures = failure === undefined ? 0 : this.#channelFailures + 1;
+    this.#channelsRestUntilMs =
+      failure === undefined ? now() + SECOND_MS : this.#retryChannelsAt(failure, this.#channelFailures);
+    this.#putChannels(this.#nextForChannels());
+  }
+
+  #retryChannelsAt(failure: Failure, failures: number): number {
+    const { now, random } = this.#options;
+    const namedMs = 'retryAtMs' in failure ? (failure.retryAtMs ?? 0) : 0;
+    return Math.max(now() + MINUTE_MS, namedMs) + backOffMs(failures + 5, random);
+  }
+
+  /** Puts channels on the agenda for when something is to be done about them; costs nothing where they are. */
+  #planChannels(): void {
+    if (this.#options.obstacle() !== undefined) return;
+    const atMs = this.#nextForChannels();
+    // Who is tending to them plans anew.
+    if (atMs !== undefined && atMs !== this.#channelsAtMs && !this.#isTending) this.#putChannels(atMs);
+  }
+
+  #putChannels(atMs: number | undefined): void {
+    const { agenda } = this.#options;
+    this.#channelsAtMs = atMs;
+    if (atMs === undefined) agenda.strike('channels');
+    else agenda.schedule('channels', atMs);
+  }
+
+  #nextForChannels(): number | undefined {
+    const { channels, now } = this.#options;
+    const nextMs = channels.cover(this.#wanted()) ? channels.nextDueAt() : now();
+    return nextMs === undefined ? undefined : Math.max(nextMs, this.#channelsRestUntilMs);
+  }
+
+  /** The account can be reached again: what was missed meanwhile is read. */
+  resume(): void {
+    const { agenda, now } = this.#options;
+    if (this.#isClosed || !this.isBegun) return;
+    this.#channelsRestUntilMs = -Infinity;
+    agenda.schedule('sync', now());
+    this.#putChannels(now());
+  }
+
+  /** The account is about to be given up: its channels are closed. */
+  async release(): Promise<void> {
+    const { channels, obstacle } = this.#options;
+    if (obstacle() === undefined) await inTime(channels.closeAll(), LONGEST_RELEASE_MS, () => undefined);
+  }
+
+  /** The storage is about to go: nothing is written any more. */
+  close(): void {
+    this.#isClosed = true;
+    this.#sync.close();
+    this.#options.channels.close();
+  }
+
+  /** The storage stayed after all. */
+  reopen(): void {
+    this.#isClosed = false;
+    this.#sync.reopen();
+    this.#options.channels.reopen();
+  }
+
+  /** The calendars that are to have a channel. */
+  #wanted(): string[] {
+    return this.#isAsleep() ? [] : this.#mirrored();
+  }
+
+  #mirrored(): string[] {
+    return this.#options.mirror
+      .calendars()
+      .filter(({ calendar }) => calendar.counts && calendar.isReadable)
+      .map(({ calendar }) => calendar.id);
+  }
+
+  /** What follows from a run. */
+  #ended(outcome: Outcome<SyncReport>, { calendarIds, changed, removed, goneCalendarIds }: SyncReport): void {
+    if (this.#isClosed) return;
+    const { agenda, channels, notices, now, onFailure } = this.#options;
+    this.#served = 0;
+    if (!outcome.ok) onFailure(outcome.failure);
+    // Also of a run that has failed: what it has taken in, no later one finds again.
+    if (changed + removed + goneCalendarIds.length > 0) {
+      const about = { calendarIds: [...calendarIds, ...goneCalendarIds], changed, removed };
+      notices.post({ type: 'calendar-changed', result: about });
+    }
+    for (const id of calendarIds) if (!this.#wasAnnounced(id)) channels.suspect(id);
+    this.#planChannels();
+    // By what the run has found of the channels.
+    const retryAtMs = outcome.ok ? undefined : this.#retryAt(outcome.failure);
+    const nextAtMs = outcome.ok ? this.#nextPollAt() : this.#slowDown(retryAtMs);
+    this.#restUntilMs = retryAtMs ?? -Infinity;
+    const dueAtMs = this.#isFollowed ? now() + WATCH_MS : nextAtMs;
+    this.#isFollowed = false;
+    if (dueAtMs === undefined) agenda.strike('sync');
+    else agenda.schedule('sync', dueAtMs);
+    void this.#show(outcome, nextAtMs);
+  }
+
+  /** Whether a change that a run has found was told of before. */
+  #wasAnnounced(calendarId: string): boolean {
+    const announcedAtMs = this.#announcedAtMs.get(calendarId);
+    return announcedAtMs !== undefined && this.#options.now() - announcedAtMs < ANNOUNCED_MS;
+  }
+
+  #isAsleep(): boolean {
+    return this.#unusedMs() > ASLEEP_AFTER_MS;
+  }
+
+  #unusedMs(): number {
+    const { store, now } = this.#options;
+    return now() - (readFact(store, LAST_USE)?.atMs ?? now());
+  }
+
+  /** When to look by the clock; undefined: not until somebody asks. */
+  #nextPollAt(): number | undefined {
+    const { channels, now, random } = this.#options;
+    if (this.#isAsleep()) return undefined;
+    const pollMs =
+      this.#unusedMs() > IN_USE_MS
+        ? POLL_IDLE_MS
+        : channels.areHealthy(this.#mirrored())
+          ? POLL_HEALTHY_MS
+          : POLL_BLIND_MS;
+    return now() + pollMs * (0.9 + 0.2 * random());
+  }
+
+  /** When to try again; undefined: when the person has connected anew. */
+  #retryAt(failure: Failure): number | undefined {
+    const { now, random, obstacle } = this.#options;
+    const verdict = decide(failure, {
+      attempts: Math.max(1, this.#sync.failedRuns),
+      deadlineMs: Infinity,
+      nowMs: now(),
+      random,
+      isRefreshed: true,
+      isWithinBudget: true,
+    });
+    switch (verdict.act) {
+      case 'retry':
+        return verdict.atMs;
+      case 'park':
+        return obstacle() === undefined ? this.#nextPollAt() : undefined;
+      case 'refresh':
+      case 'resync':
+      case 'give-up':
+        return this.#nextPollAt();
+    }
+  }
+
+  /** When to try again of itself: never more often, for a connector that nobody uses, than what works is read. */
+  #slowDown(retryAtMs: number | undefined): number | undefined {
+    if (retryAtMs === undefined || this.#unusedMs() <= IN_USE_MS) return retryAtMs;
+    const pollAtMs = this.#nextPollAt();
+    if (pollAtMs === undefined) return undefined;
+    return this.#sync.failedRuns < PROMPT_RETRIES ? retryAtMs : Math.max(retryAtMs, pollAtMs);
+  }
+
+  /** Shows how the mirror stands, where that is other than before: at most once a run. */
+  async #show(outcome: Outcome<SyncReport>, nextAtMs: number | undefined): Promise<void> {
+    const { mirror, show, onError } = this.#options;
+    const positions = Object.fromEntries(
+      mirror
+        .calendars()
+        .flatMap(({ calendar, position }) => (position === undefined ? [] : [[calendar.id, position]])),
+    );
+    const status: SyncStatus = {
+      cursor: JSON.stringify(positions),
+      status: outcome.ok ? 'idle' : 'error',
+      lastError: outcome.ok ? null : describeFailure(outcome.failure).message,
+      retryCount: this.#sync.failedRuns,
+      nextRetryAtMs: outcome.ok ? null : (nextAtMs ?? null),
+    };
+    const shown = JSON.stringify({ ...status, nextRetryAtMs: status.nextRetryAtMs !== null });
+    if (shown === this.#shown) return;
+    try {
+      await show(status);
+      this.#shown = shown;
+    } catch (thrown) {
+      // Shown by the next run.
+      onError('sync state', describeThrown(thrown));
+    }
+  }
+}

@@ -1,0 +1,210 @@
+import { describe, expect, it } from 'vitest';
+import { OwnWrites } from '../../src/connector/own-writes.ts';
+import type { EventCancellation, EventChange, EventDraft, EventRecord } from '../../src/domain/event.ts';
+import { fail, type Failure, ok, type Outcome } from '../../src/domain/failure.ts';
+import type { Access } from '../../src/providers/provider.ts';
+import { single } from './bench-mirror.ts';
+import { createWorld, EVENT, START_MS } from './world.ts';
+
+const DRAFT: EventDraft = {
+  summary: 'Meeting',
+  time: { kind: 'timed', startMs: START_MS, endMs: START_MS + 1, timeZone: 'UTC' },
+  attendees: [],
+  recurrence: [],
+  notify: 'none',
+  conference: false,
+};
+const CREATION = { key: 'k1', isRepeat: false };
+const CHANGE: EventChange = { eventId: 'event-1', notify: 'none' };
+const CANCELLATION: EventCancellation = { eventId: 'event-1', notify: 'none' };
+const REMOVAL = { key: 'k1', notify: 'none' } as const;
+
+function openWrites(lastEndedAtMs = 0) {
+  const world = createWorld();
+  const { script, clock, provider } = world;
+  const access: Access = {
+    accessToken: 'access-1',
+    account: { id: 'account-1', kind: 'work' },
+    send: (request) => script.send(request),
+    holdBack: () => {},
+    now: clock.now,
+  };
+  const writes = new OwnWrites({ now: clock.now, lastEndedAtMs: () => lastEndedAtMs });
+  const watched = writes.watch(provider);
+  return {
+    writes,
+    script,
+    clock,
+    provider,
+    watched,
+    create: () => watched.createEvent(DRAFT, CREATION, access),
+    update: () => watched.updateEvent(CHANGE, access),
+    cancel: (over: Partial<EventCancellation> = {}) =>
+      watched.cancelEvent({ ...CANCELLATION, ...over }, access),
+    removeCreated: () => watched.removeCreated(REMOVAL, access),
+  };
+}
+
+const versionOf = (eventId: string, etag: string) => single(eventId, 0, { etag });
+
+describe('what has been written', () => {
+  it.each(['create', 'update', 'cancel', 'removeCreated'] as const)(
+    'is not known to any mirror while a %s is under way, and then to a later one only',
+    async (act) => {
+      const { writes, script, clock, ...acts } = openWrites();
+      let answer: () => void = () => {};
+      const answered = new Promise<void>((resolve) => {
+        answer = resolve;
+      });
+      script.createEvent = () => answered.then(() => ok(EVENT));
+      script.updateEvent = () => answered.then(() => ok(EVENT));
+      script.cancelEvent = () => answered.then(() => ok(undefined));
+      script.removeCreated = () => answered.then(() => ok(undefined));
+      const asOfMs = clock.now();
+      expect(writes.areKnownAt(asOfMs)).toBe(true);
+      const done = acts[act]();
+      expect(writes.areKnownAt(asOfMs)).toBe(false);
+      expect(writes.areKnownAt(Infinity)).toBe(false);
+      await clock.advance(1_000);
+      answer();
+      await done;
+      expect(writes.areKnownAt(asOfMs)).toBe(false);
+      expect(writes.areKnownAt(clock.now())).toBe(false);
+      expect(writes.areKnownAt(clock.now() + 1)).toBe(true);
+    },
+  );
+
+  it('may have been carried out though it failed, and though it threw', async () => {
+    const { writes, script, clock, create, update } = openWrites();
+    script.createEvent = () => Promise.resolve(fail({ kind: 'unavailable', ambiguous: true }));
+    await create();
+    expect(writes.areKnownAt(clock.now())).toBe(false);
+    await clock.advance(10);
+    expect(writes.areKnownAt(clock.now())).toBe(true);
+    script.updateEvent = () => Promise.reject(new Error('lost'));
+    await expect(update()).rejects.toThrow('lost');
+    expect([writes.areKnownAt(clock.now()), writes.areKnownAt(clock.now() + 1)]).toEqual([false, true]);
+  });
+
+  it('is known when all of several writes have ended, not the first of them', async () => {
+    const { writes, script, clock, update, create } = openWrites();
+    const answers: ((outcome: Outcome<EventRecord>) => void)[] = [];
+    const slowly = () =>
+      new Promise<Outcome<EventRecord>>((resolve) => {
+        answers.push(resolve);
+      });
+    script.createEvent = slowly;
+    script.updateEvent = slowly;
+    const both = [create(), update()] as const;
+    answers[0]?.(ok(EVENT));
+    await both[0];
+    expect(writes.areKnownAt(clock.now() + 1)).toBe(false);
+    answers[1]?.(ok(EVENT));
+    await both[1];
+    expect(writes.areKnownAt(clock.now() + 1)).toBe(true);
+  });
+
+  it('before this life is what the ledger says', () => {
+    const { writes } = openWrites(START_MS - 5);
+    expect([writes.areKnownAt(START_MS - 5), writes.areKnownAt(START_MS - 4)]).toEqual([false, true]);
+  });
+});
+
+describe('a version', () => {
+  it('is recognised while it is the last one that was written, and no other', async () => {
+    const { writes, script, create, update } = openWrites();
+    expect(writes.recognises(versionOf('event-1', '"1"'))).toBe(false);
+    await create();
+    expect(writes.recognises(versionOf('event-1', '"1"'))).toBe(true);
+    expect(writes.recognises(versionOf('event-1', '"2"'))).toBe(false);
+    expect(writes.recognises(versionOf('event-2', '"1"'))).toBe(false);
+    script.updateEvent = () => Promise.resolve(ok({ ...EVENT, etag: '"2"' }));
+    await update();
+    expect(writes.recognises(versionOf('event-1', '"1"'))).toBe(false);
+    expect(writes.recognises(versionOf('event-1', '"2"'))).toBe(true);
+  });
+
+  it('is not recognised in an event that has none', async () => {
+    const { writes, create } = openWrites();
+    await create();
+    expect(writes.recognises(single('event-1'))).toBe(false);
+    const { details: _, ...bare } = single('event-1');
+    expect(writes.recognises(bare)).toBe(false);
+  });
+
+  it('is not noted of a write that failed', async () => {
+    const { writes, script, update } = openWrites();
+    script.updateEvent = () => Promise.resolve(fail({ kind: 'changed', what: 'event' }));
+    await update();
+    expect(writes.recognises(versionOf('event-1', '"1"'))).toBe(false);
+  });
+
+  it('is remembered for the latest few hundred events', async () => {
+    const { writes, script, update } = openWrites();
+    for (let n = 0; n <= 500; n += 1) {
+      script.updateEvent = () => Promise.resolve(ok({ ...EVENT, eventId: `event-${n}` }));
+      // oxlint-disable-next-line no-await-in-loop
+      await update();
+    }
+    const isKnown = (n: number) => writes.recognises(versionOf(`event-${n}`, EVENT.etag));
+    expect([isKnown(0), isKnown(1), isKnown(500)]).toEqual([false, true, true]);
+  });
+});
+
+describe('a removal', () => {
+  it('is known from its begin, for it may be seen before it is answered', async () => {
+    const { writes, script, cancel, removeCreated } = openWrites();
+    const seen: boolean[] = [];
+    script.cancelEvent = () => {
+      seen.push(writes.hasRemoved('event-1'));
+      return Promise.resolve(ok(undefined));
+    };
+    expect(writes.hasRemoved('event-1')).toBe(false);
+    await cancel();
+    await removeCreated();
+    expect([...seen, writes.hasRemoved('event-1'), writes.hasRemoved('k1')]).toEqual([true, true, true]);
+  });
+
+  it('of one occurrence is not one of the series', async () => {
+    const { writes, cancel } = openWrites();
+    await cancel({ occurrence: { kind: 'timed', startMs: START_MS } });
+    expect(writes.hasRemoved('event-1')).toBe(false);
+  });
+
+  it.each<[Failure, boolean]>([
+    [{ kind: 'changed', what: 'event' }, false],
+    [{ kind: 'throttled', scope: 'user' }, false],
+    [{ kind: 'unavailable', ambiguous: false }, false],
+    [{ kind: 'unavailable', ambiguous: true }, true],
+    [{ kind: 'malformed', at: 'event' }, true],
+  ])('that came to %o may have been carried out: %s', async (failure, isKnown) => {
+    const { writes, script, cancel, removeCreated } = openWrites();
+    script.cancelEvent = () => Promise.resolve(fail(failure));
+    script.removeCreated = () => Promise.resolve(fail(failure));
+    await cancel();
+    await removeCreated();
+    expect([writes.hasRemoved('event-1'), writes.hasRemoved('k1')]).toEqual([isKnown, isKnown]);
+  });
+
+  it('that may have been carried out stays so when it is tried again in vain', async () => {
+    const { writes, script, cancel } = openWrites();
+    script.cancelEvent = () => Promise.resolve(fail({ kind: 'unavailable', ambiguous: true }));
+    await cancel();
+    script.cancelEvent = () => Promise.resolve(fail({ kind: 'throttled', scope: 'user' }));
+    await cancel();
+    expect(writes.hasRemoved('event-1')).toBe(true);
+  });
+});
+
+describe('a provider that is watched', () => {
+  it('answers as it does', async () => {
+    const { watched, provider, script, create, update, cancel } = openWrites();
+    expect(watched.name).toBe(provider.name);
+    expect(watched.sync).toBe(provider.sync);
+    expect(await create()).toEqual(ok(EVENT));
+    const refused = fail({ kind: 'not-found', what: 'event' });
+    script.updateEvent = () => Promise.resolve(refused);
+    script.cancelEvent = () => Promise.resolve(refused);
+    expect([await update(), await cancel()]).toEqual([refused, refused]);
+  });
+});
