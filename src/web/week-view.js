@@ -13,7 +13,7 @@ const longDay = new Intl.DateTimeFormat('en-GB', {
  * An answer of the API drawn as a week.
  *
  * @param now epoch milliseconds.
- * @returns what to show, and `tick`, which moves the line of the present time.
+ * @returns what to show, and `tick`, which moves the line of the present time, and says how old the answer is by now.
  */
 export function drawWeek(week, answer, now) {
   const busy = answer.busy.map(({ start, end }) => ({ startMs: Date.parse(start), endMs: Date.parse(end) }));
@@ -67,7 +67,10 @@ export function drawWeek(week, answer, now) {
   );
   grid.style.setProperty('--hours', String(week.height / 60));
 
+  const source = describeSource(answer, week.zone, now);
+
   const tick = (nowMs) => {
+    source.tick(nowMs);
     const [piece] = placeInterval(week, nowMs, nowMs + 1);
     nowLine.hidden = piece === undefined;
     const today = dateAt(nowMs, week.zone);
@@ -83,7 +86,7 @@ export function drawWeek(week, answer, now) {
     'div',
     {},
     ...(unread.length > 0 ? [warnOf(unread, answer.calendars)] : []),
-    describeSource(answer, week.zone, now),
+    source.shown,
     grid,
     drawLegend(week, answer, unread.length > 0),
     listBusy(week, pieces, unread.length > 0),
@@ -110,15 +113,22 @@ function describeSource({ freshness }, zone, now) {
     dateStyle: dateAt(asOf, zone) === dateAt(now, zone) ? undefined : 'medium',
     timeStyle: 'medium',
   }).format(asOf);
-  const minutes = Math.round((now - asOf) / 60_000);
-  const age = minutes < 1 ? 'less than a minute' : minutes === 1 ? 'a minute' : `${minutes} minutes`;
-  return element(
-    'p',
-    { className: 'freshness' },
+  // Not read out each minute.
+  const age = element('span', { 'aria-live': 'off' });
+  const tick = (nowMs) => {
+    const text = `(${describeAge(nowMs - asOf)} ago)`;
+    if (age.textContent !== text) age.textContent = text;
+  };
+  const text =
     freshness.source === 'live'
-      ? `Live: asked the provider at ${at}.`
-      : `From the worker’s own copy, in step with the provider at ${at} (${age} ago).`,
-  );
+      ? `Live: asked the provider at ${at} `
+      : `From the worker’s own copy, in step with the provider at ${at} `;
+  return { shown: element('p', { className: 'freshness' }, text, age, '.'), tick };
+}
+
+function describeAge(ms) {
+  const minutes = Math.floor(ms / 60_000);
+  return minutes < 1 ? 'less than a minute' : minutes === 1 ? 'a minute' : `${minutes} minutes`;
 }
 
 function drawBusy(piece, week) {

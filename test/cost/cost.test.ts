@@ -78,9 +78,9 @@ describe.each(PROVIDERS)('for a warm connector of %s', (provider) => {
     expect(stream?.providerCalls).toBe((warm?.providerCalls ?? NaN) / 10);
   });
 
-  it('one of ten in a batch writes its own two rows, and shares the alarm', () => {
+  it('one of ten in a batch writes its own two rows, and shares the alarm and the count of calls', () => {
     const { rows } = costOf('create-event', provider, 'stream');
-    expect(rows).toEqual({ 'INSERT task': 1, 'UPDATE task': 1, setAlarm: 0.2 });
+    expect(rows).toEqual({ 'INSERT task': 1, 'UPDATE task': 1, setAlarm: 0.2, 'INSERT fact': 0.1 });
   });
 
   it('a task costs as much after a thousand that day as without them', () => {
@@ -95,8 +95,9 @@ describe.each(PROVIDERS)('for a warm connector of %s', (provider) => {
   });
 
   it('every task is one message in and one out, and is forgotten a day later for one row', () => {
-    for (const { messages, rowsLater } of measured.filter((one) => one.provider === provider)) {
-      expect({ messages, rowsLater }).toEqual({ messages: 2, rowsLater: 1 });
+    for (const { state, messages, rowsLater } of measured.filter((one) => one.provider === provider)) {
+      // What has changed is told besides.
+      expect({ messages, rowsLater }).toEqual({ messages: state === 'changed' ? 3 : 2, rowsLater: 1 });
     }
   });
 });
@@ -111,6 +112,59 @@ describe.each(PROVIDERS)('for a cold connector of %s', (provider) => {
       expect(cold.providerCalls).toBe(warm.providerCalls);
     },
   );
+});
+
+describe.each(PROVIDERS)('for a connector of %s with a mirror', (provider) => {
+  it.each([
+    ['mirrored', 4, 0],
+    // Its use is noted, and the database asked who it is.
+    ['mirrored-cold', 5, 1],
+  ] as const)('check-availability, %s, asks nobody and writes %i rows at most', (state, rows, d1Rows) => {
+    const { providerCalls, tokenCalls, rowsWritten, ...others } = costOf(
+      'check-availability',
+      provider,
+      state,
+    );
+    const { d1RowsRead, d1RowsWritten, kvReads, kvWrites } = others;
+    expect({ providerCalls, tokenCalls, d1RowsRead, d1RowsWritten, kvReads, kvWrites }).toEqual({
+      providerCalls: 0,
+      tokenCalls: 0,
+      d1RowsRead: d1Rows,
+      d1RowsWritten: 0,
+      kvReads: 0,
+      kvWrites: 0,
+    });
+    expect(rowsWritten).toBeLessThanOrEqual(rows);
+  });
+
+  it('an answer from the mirror asks for no permits: the one call of the provider app reports it', () => {
+    expect(costOf('check-availability', provider, 'mirrored').otherDoCalls).toBe(1);
+  });
+
+  it.each([
+    ['warm', 9],
+    ['changed', 16],
+  ] as const)(
+    'sync-calendar, %s, is a call for the list and one for the changes, and writes %i rows at most',
+    (state, rows) => {
+      const { providerCalls, tokenCalls, rowsWritten, kvReads, kvWrites } = costOf(
+        'sync-calendar',
+        provider,
+        state,
+      );
+      expect(providerCalls + tokenCalls).toBeLessThanOrEqual(2);
+      expect(rowsWritten).toBeLessThanOrEqual(rows);
+      expect({ kvReads, kvWrites }).toEqual({ kvReads: 0, kvWrites: 0 });
+    },
+  );
+
+  it.each(['warm', 'changed'] as const)('sync-calendar, %s, shows how it stands once at most', (state) => {
+    expect(costOf('sync-calendar', provider, state).d1RowsWritten).toBeLessThanOrEqual(1);
+  });
+
+  it('one changed event is one row of the mirror', () => {
+    expect(costOf('sync-calendar', provider, 'changed').rows['INSERT mirrored_event']).toBe(1);
+  });
 });
 
 it('the README shows what `npm run cost` prints', async () => {

@@ -1,4 +1,4 @@
-import type { Measurement } from './measure.ts';
+import { type Measurement, MIRRORED_EVENTS } from './measure.ts';
 import { OBJECT_GIGABYTES, OPERATIONS_PER_MESSAGE, PRICES, READ_ON } from './prices.ts';
 
 /** What a million tasks like this one cost, US dollars, by what is charged for; free allowances left aside. */
@@ -41,38 +41,73 @@ export function describeCosts(measured: readonly Measurement[]): string {
     'Of a connector that was called lately (in brackets, where it differs: of one whose object was evicted, and ' +
       'whose id no isolate had seen). A row written is one of the SQLite of the object; each time its alarm is ' +
       'set is one. Messages are the task and its notice.',
+    'All but sync-calendar and the answers from the mirror were counted without one (`MIRROR=off`): what keeps it ' +
+      'fresh belongs to no single task. It holds ' +
+      `${MIRRORED_EVENTS} events of one calendar, a row each to whoever wakes the object. A change that is found is told by a ` +
+      'notice of its own.',
     describePrice(measured),
   ].join('\n\n');
 }
+
+/** What is told of a type beyond its name, by what was measured. */
+const REMARKS: Partial<Record<Measurement['state'], string>> = {
+  stream: 'one of ten in a batch',
+  full: 'after a thousand tasks that day',
+  mirrored: 'from the mirror',
+  changed: 'one event changed',
+};
+const OWN_REMARKS: Partial<Record<Measurement['type'], typeof REMARKS>> = {
+  'check-availability': { stream: 'one of ten alike in a batch' },
+  'sync-calendar': { warm: 'nothing changed' },
+};
+/** The states that have lines of their own, with those that are told in brackets. */
+const LINES = [
+  ['warm', 'cold'],
+  ['stream', undefined],
+  ['full', undefined],
+  ['mirrored', 'mirrored-cold'],
+  ['changed', undefined],
+] as const;
 
 function listLines(measured: readonly Measurement[]): string[][] {
   const types = [...new Set(measured.map(({ type }) => type))];
   return types.flatMap((type) => {
     const ofType = measured.filter((one) => one.type === type);
-    const perProvider = Object.entries(PROVIDER_NAMES).map(([provider, name]) => {
-      const own = ofType.filter((one) => one.provider === provider);
-      return { name, cells: describe(own, 'warm', 'cold') };
+    return LINES.flatMap(([state, other]) => {
+      const remark = OWN_REMARKS[type]?.[state] ?? REMARKS[state];
+      return listProviders(ofType, remark === undefined ? type : `${type}, ${remark}`, state, other);
     });
-    const [first] = perProvider;
-    const isSame = new Set(perProvider.map(({ cells }) => cells.join())).size === 1;
-    const lines =
-      isSame && first !== undefined
-        ? [[type, ...first.cells]]
-        : perProvider.map(({ name, cells }) => [`${type}, ${name}`, ...cells]);
-    const stream = describe(ofType, 'stream');
-    const alike = type === 'check-availability' ? 'one of ten alike' : 'one of ten';
-    const full = describe(ofType, 'full');
-    if (stream.length > 0) lines.push([`${type}, ${alike} in a batch`, ...stream]);
-    if (full.length > 0) lines.push([`${type}, after a thousand tasks that day`, ...full]);
-    return lines;
   });
+}
+
+/** One line where all providers are alike, else one for each. */
+function listProviders(
+  ofType: readonly Measurement[],
+  name: string,
+  state: Measurement['state'],
+  other: Measurement['state'] | undefined,
+): string[][] {
+  const perProvider = Object.entries(PROVIDER_NAMES).map(([provider, providerName]) => ({
+    providerName,
+    cells: describe(
+      ofType.filter((one) => one.provider === provider),
+      state,
+      other,
+    ),
+  }));
+  const [first] = perProvider;
+  if (first === undefined || first.cells.length === 0) return [];
+  const isSame = new Set(perProvider.map(({ cells }) => cells.join())).size === 1;
+  return isSame
+    ? [[name, ...first.cells]]
+    : perProvider.map(({ providerName, cells }) => [`${name}, ${providerName}`, ...cells]);
 }
 
 /** The cells of one line: what `state` has cost, and in brackets what `other` has where it differs. */
 function describe(
   measured: readonly Measurement[],
   state: Measurement['state'],
-  other?: Measurement['state'],
+  other: Measurement['state'] | undefined,
 ): string[] {
   const task = measured.find((one) => one.state === state);
   if (task === undefined) return [];

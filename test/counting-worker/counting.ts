@@ -16,6 +16,9 @@ export const pause = scheduler.wait.bind(scheduler);
 
 // An object that waits to report what it has counted is not at rest.
 Object.defineProperty(scheduler, 'wait', { value: (ms: number) => watch(() => pause(ms)) });
+// Nor is one that waits for a provider, behind which nobody may stand.
+const ownFetch = globalThis.fetch;
+globalThis.fetch = (...request) => watch(() => ownFetch(...request));
 
 async function watch<T>(operation: () => Promise<T>): Promise<T> {
   open += 1;
