@@ -305,6 +305,12 @@ export class Channels {
       if (before !== undefined) this.#write({ ...before, state: 'retiring', dueAtMs: now() });
       return DONE;
     }
+    if (before !== undefined && isTaken(opened.failure)) {
+      // The provider has one of a kind for an address: the old one goes first.
+      this.#forget(id);
+      const closed = await this.#close(before);
+      return closed.ok && !this.#isClosed ? await this.#open(calendarId, state) : closed;
+    }
     if (isLasting(opened.failure)) {
       const againAtMs = now() + REFUSED_MS;
       const endsAtMs = before?.watch?.expiresAtMs ?? -Infinity;
@@ -407,6 +413,11 @@ function isOf(
 
 /** Nothing was to be done. */
 const DONE = ok(undefined);
+
+/** Whether there is such a channel already: Graph refuses a second one for the same calendar and address. */
+function isTaken(failure: Failure): boolean {
+  return failure.kind === 'rejected' && failure.status === 409;
+}
 
 /** Whether asking again changes nothing for a long time. */
 function isLasting({ kind }: Failure): boolean {

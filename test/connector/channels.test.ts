@@ -198,6 +198,25 @@ describe('a notification', () => {
     ));
 });
 
+describe('a channel that has gone silent where there can be no second one', () => {
+  it('goes first, and another takes its place', () =>
+    withChannels(
+      async (channels, double, { clock }) => {
+        await goSilent(channels, double);
+        const before = onlyOne(double).watchId;
+        double.weather = (call) =>
+          call === 'watch' && double.living('ada').length > 0
+            ? { kind: 'rejected', status: 409, code: 'ExtensionError' }
+            : undefined;
+        await clock.advance(HOUR_MS);
+        await channels.tend(['ada']);
+        expect(onlyOne(double).watchId).not.toBe(before);
+        expect(channels.cover(['ada'])).toBe(true);
+      },
+      { renews: true },
+    ));
+});
+
 describe('a channel that comes to its end', () => {
   it('is not renewed but replaced where it would go on to call an address that is no longer ours', () =>
     withChannels(

@@ -49,6 +49,8 @@ describe('the figures', () => {
       'calendar_token_refreshes counter',
       'calendar_rate_limit_hits counter',
       'calendar_tasks counter',
+      'calendar_syncs counter',
+      'calendar_resyncs counter',
       'calendar_permits_granted counter',
       'calendar_permits_returned counter',
       'calendar_provider_call_seconds histogram',
