@@ -3,10 +3,13 @@ export interface Figure {
   name: string;
   /** What each round came to. */
   rounds: number[];
-  unit: '%' | 'ms' | 'x' | '/s';
+  unit: '%' | 'ms' | 's' | 'x' | '/s' | 'calls' | 'events' | 'questions';
   /** What its median should be; without one it is there to read the others by. */
   target?: { is: 'at least' | 'at most'; value: number };
 }
+
+/** Units of which there are no parts. */
+const COUNTED = new Set<Figure['unit']>(['events', 'questions']);
 
 /** Whether the median is what it should be; undefined when nothing is asked of it. */
 export function isMet({ rounds, target }: Figure): boolean | undefined {
@@ -22,7 +25,7 @@ export function toRows(figures: readonly Figure[]): string[][] {
     ...figures.map((figure) => {
       const { name, rounds, unit, target } = figure;
       const met = isMet(figure);
-      const say = (value: number) => (unit === 'x' ? `${value.toFixed(2)} x` : `${value.toFixed(1)} ${unit}`);
+      const say = (value: number) => `${value.toFixed(unit === 'x' ? 2 : COUNTED.has(unit) ? 0 : 1)} ${unit}`;
       return [
         name,
         target === undefined ? '' : `${target.is === 'at least' ? '>=' : '<='} ${target.value} ${unit}`,

@@ -2,26 +2,32 @@ import { cpus } from 'node:os';
 import { parseArgs } from 'node:util';
 import { drawTable } from '../local/text-table.ts';
 import { type Figure, isMet, toRows } from './figures.ts';
-import { measureNeighbours, measureOverhead } from './latency.ts';
-import { openBenchStage } from './stage.ts';
-import { measureAllConnectors, measureAllWriters, measureOneConnector } from './throughput.ts';
 
 const USAGE = `npm run bench [-- OPTIONS]: how near the worker comes to calls without it, in one run.
 
   --rounds N       of each measurement (3)
   --latency MS     of each provider call (200)
   --connectors N   connected accounts (32)
-  --only NAME      one of: one, all, writers, overhead, neighbours
+  --only NAME      one of: one, all, writers, overhead, neighbours, mirror
   --strict         fail when a target is not met
 `;
 
-const MEASUREMENTS = {
+// Read when wrangler is loaded: only then does it keep its own log to itself.
+process.env['WRANGLER_LOG'] = 'error';
+const { measureNeighbours, measureOverhead } = await import('./latency.ts');
+const { measureMirror, openMirrorStage } = await import('./mirror.ts');
+const { openBenchStage } = await import('./stage.ts');
+const { measureAllConnectors, measureAllWriters, measureOneConnector } = await import('./throughput.ts');
+
+/** Here every question is another, and all that is counted is asked for it. */
+const WITHOUT_MIRROR = {
   one: measureOneConnector,
   all: measureAllConnectors,
   writers: measureAllWriters,
   overhead: measureOverhead,
   neighbours: measureNeighbours,
 };
+const WITH_MIRROR = { mirror: measureMirror };
 
 const { values } = parseArgs({
   options: {
@@ -41,23 +47,37 @@ else await run();
 async function run(): Promise<void> {
   const [rounds, latencyMs, connectors] = [values.rounds, values.latency, values.connectors].map(Number);
   if (!rounds || !latencyMs || !connectors) throw new Error(USAGE);
-  const chosen = Object.entries(MEASUREMENTS).filter(
-    ([name]) => values.only === undefined || values.only === name,
-  );
-  if (chosen.length === 0) throw new Error(USAGE);
-  process.stderr.write(`connecting ${connectors} accounts\n`);
-  const stage = await openBenchStage(connectors, latencyMs);
-  const figures: Figure[] = [];
-  try {
-    for (const [name, measure] of chosen) {
-      process.stderr.write(`${name}\n`);
-      figures.push(...(await measure(stage, rounds)));
-    }
-  } finally {
-    await stage.close();
-  }
+  const figures = [
+    ...(await measure(WITHOUT_MIRROR, () => openBenchStage(connectors, latencyMs), rounds)),
+    ...(await measure(WITH_MIRROR, () => openMirrorStage(latencyMs), rounds)),
+  ];
+  if (figures.length === 0) throw new Error(USAGE);
   process.stdout.write(
     `\n${drawTable(toRows(figures))}\n\n${rounds} rounds, ${latencyMs} ms a provider call, ${cpus().length} cores\n`,
   );
   if (values.strict && figures.some((figure) => isMet(figure) === false)) process.exitCode = 1;
+}
+
+/** What was chosen of these, on a stage of their own. */
+async function measure<Stage extends { close(): Promise<void> }>(
+  measurements: Record<string, (stage: Stage, rounds: number) => Promise<Figure[]>>,
+  open: () => Promise<Stage>,
+  rounds: number,
+): Promise<Figure[]> {
+  const chosen = Object.entries(measurements).filter(
+    ([name]) => values.only === undefined || values.only === name,
+  );
+  if (chosen.length === 0) return [];
+  process.stderr.write('opening the stage\n');
+  const stage = await open();
+  const figures: Figure[] = [];
+  try {
+    for (const [name, take] of chosen) {
+      process.stderr.write(`${name}\n`);
+      figures.push(...(await take(stage, rounds)));
+    }
+  } finally {
+    await stage.close();
+  }
+  return figures;
 }

@@ -27,14 +27,30 @@ async function bookMeeting(calendar: Service<CalendarService>, connectorIds: str
   return confirmed.ok ? confirmed.value.hold : confirmed.problem;
 }
 
+/** Calls a method so many times, one after the other; every answer. */
+async function callInARow(
+  calendar: Service<CalendarService>,
+  [times, method, ...args]: unknown[],
+): Promise<unknown[]> {
+  const call: unknown = Reflect.get(calendar, String(method));
+  if (typeof call !== 'function') throw new Error(`no such method: ${String(method)}`);
+  const answers: unknown[] = [];
+  while (answers.length < Number(times)) {
+    // oxlint-disable-next-line no-await-in-loop
+    answers.push(await Reflect.apply(call, calendar, args));
+  }
+  return answers;
+}
+
 /**
  * A sibling Worker of the local runtime: calls what a test names, `{method, args}`, on its binding, and
- * answers with the value; `bookMeeting` runs a whole booking.
+ * answers with the value; `bookMeeting` runs a whole booking, `inARow` takes how often, the method, and what it takes.
  */
 export default {
   async fetch(request: Request, { CALENDAR }: CallerEnv): Promise<Response> {
     const { method, args }: { method: string; args: unknown[] } = await request.json();
     if (method === 'bookMeeting') return Response.json(await bookMeeting(CALENDAR, args.map(String)));
+    if (method === 'inARow') return Response.json(await callInARow(CALENDAR, args));
     const call: unknown = Reflect.get(CALENDAR, method);
     if (typeof call !== 'function') return new Response('no such method', { status: 404 });
     return Response.json(await Reflect.apply(call, CALENDAR, args));

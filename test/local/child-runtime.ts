@@ -60,6 +60,8 @@ export async function startChildRuntime(
     flags.push('--ip', '127.0.0.1', '--port', '0', '--inspector-port', '0', '--persist-to', statePath);
     worker = runWrangler(['dev', '-c', 'wrangler.toml', '-c', collectorConfig, ...flags], root, 'keep', {
       WRANGLER_REGISTRY_PATH: join(statePath, 'registry'),
+      // It says where it answers, whatever this process keeps to itself.
+      WRANGLER_LOG: 'log',
     });
     try {
       address = await addressOf(worker);

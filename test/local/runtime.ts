@@ -97,7 +97,7 @@ function readOwnConfig(change: (own: ConfigChange) => ConfigChange) {
 
 /** Starts the worker against a sandbox; `vars` override its variables, `change` its configuration. */
 export async function startRuntime(
-  sandbox: Sandbox,
+  sandbox: Pick<Sandbox, 'vars' | 'secrets'>,
   vars: Record<string, string> = {},
   change?: (own: ConfigChange) => ConfigChange,
 ): Promise<Runtime> {
