@@ -1,8 +1,8 @@
-import * as z from 'zod';
 import { type Failure, ok, type Outcome } from '../domain/failure.ts';
 import type { PushNotice } from '../providers/provider-sync.ts';
 import type { Provider } from '../providers/provider.ts';
 import type { Account } from './account.ts';
+import { type Channel, ChannelBook } from './channel-book.ts';
 import { Sequence } from './sequence.ts';
 import type { Store } from './store.ts';
 
@@ -18,38 +18,6 @@ const OPENING_MS = 2 * MINUTE_MS;
 const SHORTEST_MS = MINUTE_MS;
 const SECRET_ALPHABET = 'abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789';
 const SECRET_LENGTH = 43;
-
-const watchSchema = z.object({
-  watchId: z.string(),
-  resourceId: z.exactOptional(z.string()),
-  expiresAtMs: z.number(),
-  /** Where it calls: a renewal does not change that, and another key of the keyring makes another address. */
-  address: z.exactOptional(z.string()),
-});
-const rowsSchema = z.array(
-  z.object({
-    id: z.string(),
-    calendar_id: z.string(),
-    watch: z.string().nullable(),
-    secret: z.string(),
-    state: z.enum(['opening', 'open', 'suspect', 'unproven', 'retiring', 'refused']),
-    due_at: z.number(),
-  }),
-);
-
-/**
- * A channel. `opening`: asked for, the answer is not here yet. `suspect`: something has changed that it has not
- * told of. `unproven`: it stands in for one that went silent, and has told nothing yet. `retiring`: to be closed.
- * `refused`: there is none to be had, for now. `dueAtMs`: when something is to be done about it, epoch milliseconds.
- */
-interface Channel {
-  id: string;
-  calendarId: string;
-  watch?: z.infer<typeof watchSchema>;
-  secret: string;
-  state: z.infer<typeof rowsSchema>[number]['state'];
-  dueAtMs: number;
-}
 
 /** What channels are made of. */
 export interface ChannelsOptions {
@@ -73,11 +41,13 @@ export interface Announcement {
 
 /**
  * The channels through which the provider tells that a calendar has changed: one for each calendar that is
- * mirrored, opened anew before it ends, the old one closed only when the new one stands. They are a
- * hint and not to be relied on: what goes silent is noticed by what the sync reads, and replaced.
+ * mirrored, opened anew before it ends, the old one closed only when the new one stands (but where the provider
+ * allows no second one). They are a hint and not to be relied on: what goes silent is noticed by what the sync
+ * reads, and replaced.
  */
 export class Channels {
   readonly #options: ChannelsOptions;
+  readonly #book: ChannelBook;
   /** Two at once would both open what is missing. */
   readonly #turns = new Sequence();
   /** How often everything has been closed. */
@@ -86,6 +56,7 @@ export class Channels {
 
   constructor(options: ChannelsOptions) {
     this.#options = options;
+    this.#book = new ChannelBook(options.store);
   }
 
   /**
@@ -93,7 +64,7 @@ export class Channels {
    * no harm for which there is none to be had: nearly every account shows holidays, which Google tells no changes of.
    */
   areHealthy(calendarIds: readonly string[]): boolean {
-    const channels = this.#read();
+    const channels = this.#book.all();
     const are = (...states: Channel['state'][]) =>
       new Set(channels.flatMap((one) => (states.includes(one.state) ? [one.calendarId] : [])));
     const [open, settled] = [are('open'), are('open', 'refused')];
@@ -105,14 +76,13 @@ export class Channels {
 
   /** Whether each of these calendars has a channel, or can have none for now, and no other calendar has one. */
   cover(calendarIds: readonly string[]): boolean {
-    const known = this.#covered();
+    const known = this.#book.covered();
     return known.size === new Set(calendarIds).size && calendarIds.every((id) => known.has(id));
   }
 
   /** When something is to be done about a channel, epoch milliseconds. */
   nextDueAt(): number | undefined {
-    const next = Math.min(...this.#read().map(({ dueAtMs }) => dueAtMs));
-    return next === Infinity ? undefined : next;
+    return this.#book.nextDueAt();
   }
 
   /**
@@ -121,14 +91,14 @@ export class Channels {
    */
   hear({ secret, kind, watchId, resourceId }: PushNotice): Announcement | undefined {
     const { now } = this.#options;
-    const channel = this.#read().find((one) => one.secret === secret);
+    const channel = this.#book.all().find((one) => one.secret === secret);
     // Whoever has the secret and knows neither the channel nor what it is of is not the provider.
     if (channel === undefined || !isOf(channel.watch, { watchId, resourceId })) return undefined;
     const { calendarId, state } = channel;
     const isCutOff = state === 'opening' && channel.dueAtMs <= now();
     const isCurrent = state !== 'retiring' && state !== 'refused' && !isCutOff;
     if (kind === 'ended') {
-      this.#forget(channel.id);
+      this.#book.forget(channel.id);
       return isCurrent ? { calendarId, mayHaveChanged: true } : undefined;
     }
     if (!isCurrent) {
@@ -138,19 +108,19 @@ export class Channels {
         ...(resourceId !== undefined && { resourceId }),
         expiresAtMs: now() + this.#options.provider.sync.watchLifetimeMs,
       };
-      this.#write({ ...channel, watch, state: 'retiring', dueAtMs: now() });
+      this.#book.write({ ...channel, watch, state: 'retiring', dueAtMs: now() });
       return undefined;
     }
     switch (kind) {
       case 'hello':
         return { calendarId, mayHaveChanged: false };
       case 'changed':
-        if (state === 'unproven') this.#write({ ...channel, state: 'open' });
+        if (state === 'unproven') this.#book.write({ ...channel, state: 'open' });
         if (state === 'suspect')
-          this.#write({ ...channel, state: 'open', dueAtMs: this.#renewalOf(channel) });
+          this.#book.write({ ...channel, state: 'open', dueAtMs: this.#renewalOf(channel) });
         return { calendarId, mayHaveChanged: true };
       case 'renew':
-        this.#write({ ...channel, dueAtMs: now() });
+        this.#book.write({ ...channel, dueAtMs: now() });
         return { calendarId, mayHaveChanged: true };
       case 'missed':
         return { calendarId, mayHaveChanged: true };
@@ -160,9 +130,9 @@ export class Channels {
   /** A reading has found a change in this calendar that nobody has told of: its channel may have gone silent. */
   suspect(calendarId: string): void {
     const { now } = this.#options;
-    const channel = this.#read().find((one) => one.calendarId === calendarId && one.state === 'open');
+    const channel = this.#book.all().find((one) => one.calendarId === calendarId && one.state === 'open');
     if (channel === undefined) return;
-    this.#write({ ...channel, state: 'suspect', dueAtMs: Math.min(channel.dueAtMs, now() + GRACE_MS) });
+    this.#book.write({ ...channel, state: 'suspect', dueAtMs: Math.min(channel.dueAtMs, now() + GRACE_MS) });
   }
 
   /**
@@ -181,18 +151,18 @@ export class Channels {
     if (isOver()) return undefined;
     let failure: Failure | undefined;
     const wanted = new Set(calendarIds);
-    for (const channel of this.#read()) {
+    for (const channel of this.#book.all()) {
       if (wanted.has(channel.calendarId) || channel.state === 'retiring') continue;
-      if (channel.state === 'refused') this.#forget(channel.id);
+      if (channel.state === 'refused') this.#book.forget(channel.id);
       else if (channel.watch === undefined) this.#keepForItsWord(channel);
-      else this.#write({ ...channel, state: 'retiring', dueAtMs: now() });
+      else this.#book.write({ ...channel, state: 'retiring', dueAtMs: now() });
     }
-    const due = this.#read().filter(({ dueAtMs }) => dueAtMs <= now());
-    const known = this.#covered();
+    const due = this.#book.all().filter(({ dueAtMs }) => dueAtMs <= now());
+    const known = this.#book.covered();
     const acts = [
       ...due.map(({ id }) => async () => {
         // As it is by now: it may have spoken, or ended, while another was tended to.
-        const channel = this.#find(id);
+        const channel = this.#book.find(id);
         return channel !== undefined && channel.dueAtMs <= now() ? await this.#tendOne(channel) : DONE;
       }),
       ...calendarIds.filter((id) => !known.has(id)).map((id) => () => this.#open(id, 'open')),
@@ -212,7 +182,7 @@ export class Channels {
     // What is under way goes no further, and is closed with the others.
     this.#closings += 1;
     await this.#turns.run(async () => {
-      const standing = this.#read().filter(({ watch }) => watch !== undefined);
+      const standing = this.#book.all().filter(({ watch }) => watch !== undefined);
       await Promise.all(standing.map((channel) => this.#close(channel)));
     });
   }
@@ -232,9 +202,11 @@ export class Channels {
       case 'opening':
         // Cut off by a crash. Where it was to follow another, that one is still there.
         this.#keepForItsWord(channel);
-        return this.#covered().has(channel.calendarId) ? DONE : await this.#open(channel.calendarId, 'open');
+        return this.#book.covered().has(channel.calendarId)
+          ? DONE
+          : await this.#open(channel.calendarId, 'open');
       case 'refused':
-        this.#forget(channel.id);
+        this.#book.forget(channel.id);
         return await this.#open(channel.calendarId, 'open');
       case 'retiring':
         return await this.#close(channel);
@@ -261,19 +233,19 @@ export class Channels {
     );
     if (this.#isClosed) return renewed;
     if (!renewed.ok) return isLasting(renewed.failure) ? await this.#replace(channel, next) : renewed;
-    const kept = this.#find(channel.id);
+    const kept = this.#book.find(channel.id);
     // It may have ended meanwhile.
     if (kept === undefined) return renewed;
     const longer = { ...kept, watch: { ...watch, ...renewed.value } };
-    this.#write({ ...longer, dueAtMs: this.#renewalOf(longer) });
+    this.#book.write({ ...longer, dueAtMs: this.#renewalOf(longer) });
     return renewed;
   }
 
-  /** Opens a new one, and only then lets the old one go: between the two none would tell of a change. */
+  /** Opens a new one, and lets the old one go only then, where there may be two: in between none tells of a change. */
   async #replace(channel: Channel, state: 'open' | 'unproven'): Promise<Outcome<unknown>> {
     const opened = await this.#open(channel.calendarId, state, channel);
     if (!opened.ok || this.#isClosed) return opened;
-    const left = this.#find(channel.id);
+    const left = this.#book.find(channel.id);
     return left?.state === 'retiring' ? await this.#close(left) : opened;
   }
 
@@ -285,7 +257,7 @@ export class Channels {
     const secret = this.#makeSecret();
     const channel: Channel = { id, calendarId, secret, state: 'opening', dueAtMs: now() + OPENING_MS };
     // Before it is asked for: its first word may come before the answer.
-    this.#write(channel);
+    this.#book.write(channel);
     const opened = await account.use('background', (access) =>
       provider.sync.watch(
         {
@@ -301,13 +273,13 @@ export class Channels {
     if (this.#isClosed) return opened;
     if (opened.ok) {
       const standing: Channel = { ...channel, watch: { ...opened.value, address: callAt }, state };
-      this.#write({ ...standing, dueAtMs: this.#renewalOf(standing) });
-      if (before !== undefined) this.#write({ ...before, state: 'retiring', dueAtMs: now() });
+      this.#book.write({ ...standing, dueAtMs: this.#renewalOf(standing) });
+      if (before !== undefined) this.#book.write({ ...before, state: 'retiring', dueAtMs: now() });
       return DONE;
     }
     if (before !== undefined && isTaken(opened.failure)) {
       // The provider has one of a kind for an address: the old one goes first.
-      this.#forget(id);
+      this.#book.forget(id);
       const closed = await this.#close(before);
       return closed.ok && !this.#isClosed ? await this.#open(calendarId, state) : closed;
     }
@@ -316,36 +288,36 @@ export class Channels {
       const endsAtMs = before?.watch?.expiresAtMs ?? -Infinity;
       if (before !== undefined && endsAtMs > now()) {
         // There is no other to be had: this one is kept for as long as it lasts.
-        this.#forget(id);
-        this.#write({ ...before, dueAtMs: Math.min(endsAtMs, againAtMs) });
+        this.#book.forget(id);
+        this.#book.write({ ...before, dueAtMs: Math.min(endsAtMs, againAtMs) });
       } else {
-        if (before !== undefined) this.#forget(before.id);
-        this.#write({ ...channel, state: 'refused', dueAtMs: againAtMs });
+        if (before !== undefined) this.#book.forget(before.id);
+        this.#book.write({ ...channel, state: 'refused', dueAtMs: againAtMs });
       }
       return DONE;
     }
     if (mayHaveHappened(opened.failure)) this.#keepForItsWord(channel);
-    else this.#forget(id);
+    else this.#book.forget(id);
     return opened;
   }
 
   /** It may be open, or not: it is known by its secret for as long as it could live, should it speak up. */
   #keepForItsWord(channel: Channel): void {
     const { now, provider } = this.#options;
-    this.#write({ ...channel, state: 'retiring', dueAtMs: now() + provider.sync.watchLifetimeMs });
+    this.#book.write({ ...channel, state: 'retiring', dueAtMs: now() + provider.sync.watchLifetimeMs });
   }
 
   async #close(channel: Channel): Promise<Outcome<unknown>> {
     const { account, provider, now } = this.#options;
     const { watch } = channel;
     if (watch === undefined || watch.expiresAtMs <= now()) {
-      this.#forget(channel.id);
+      this.#book.forget(channel.id);
       return DONE;
     }
     const stopped = await account.use('background', (access) => provider.sync.stopWatch(watch, access));
     if (this.#isClosed) return stopped;
     if (!stopped.ok && !isLasting(stopped.failure)) return stopped;
-    this.#forget(channel.id);
+    this.#book.forget(channel.id);
     return DONE;
   }
 
@@ -361,42 +333,6 @@ export class Channels {
     return [...this.#options.randomBytes(SECRET_LENGTH)]
       .map((byte) => SECRET_ALPHABET[byte % SECRET_ALPHABET.length])
       .join('');
-  }
-
-  #write({ id, calendarId, watch, secret, state, dueAtMs }: Channel): void {
-    this.#options.store.query(
-      `INSERT OR REPLACE INTO channel (id, calendar_id, watch, secret, state, due_at) VALUES (?, ?, ?, ?, ?, ?)`,
-      id,
-      calendarId,
-      watch === undefined ? null : JSON.stringify(watch),
-      secret,
-      state,
-      Math.ceil(dueAtMs),
-    );
-  }
-
-  #forget(id: string): void {
-    this.#options.store.query('DELETE FROM channel WHERE id = ?', id);
-  }
-
-  /** The calendars that need no channel: they have one, or can have none for now. */
-  #covered(): Set<string> {
-    return new Set(this.#read().flatMap((one) => (one.state === 'retiring' ? [] : [one.calendarId])));
-  }
-
-  #find(id: string): Channel | undefined {
-    return this.#read().find((one) => one.id === id);
-  }
-
-  #read(): Channel[] {
-    return rowsSchema.parse(this.#options.store.query('SELECT * FROM channel')).map((row) => ({
-      id: row.id,
-      calendarId: row.calendar_id,
-      secret: row.secret,
-      state: row.state,
-      dueAtMs: row.due_at,
-      ...(row.watch !== null && { watch: watchSchema.parse(JSON.parse(row.watch)) }),
-    }));
   }
 }
 

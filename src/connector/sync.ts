@@ -1,6 +1,5 @@
 import { fail, type Failure, ok, type Outcome } from '../domain/failure.ts';
 import type { Interval } from '../domain/interval.ts';
-import type { MirroredEvent } from '../domain/mirror.ts';
 import type { RecordEvent } from '../metrics.ts';
 import type { ChangesPage } from '../providers/provider-sync.ts';
 import type { Provider } from '../providers/provider.ts';
@@ -9,6 +8,7 @@ import { FIRST_SYNC, forgetFact, readFact, SYNC, WORKING_HOURS, writeFact } from
 import { type Lane, LANES } from './gate.ts';
 import type { CalendarState } from './mirror.ts';
 import type { Store } from './store.ts';
+import { DOUBT_MS, Doubts } from './sync-doubts.ts';
 import { Findings, type FindingsOptions, type SyncReport } from './sync-findings.ts';
 
 const MINUTE_MS = 60_000;
@@ -22,12 +22,6 @@ const LIST_KEPT_MS = 15 * MINUTE_MS;
 const LIST_KEPT_UNASKED_MS = 6 * 60 * MINUTE_MS;
 /** A reading that does not end is given up after so many pages of one calendar. */
 const MOST_PAGES = 2_000;
-/** A reading that says so much less than is known is read again after so long, before it is believed. */
-const DOUBT_MS = 5_000;
-/** So many events that vanish together are doubted, when they are more than half of all. */
-const MANY = 10;
-/** So many events that all are said to be gone at once are doubted. */
-const FEW = 3;
 
 /** A run that threw, over an event perhaps that is there the next time, too: it counts as one that has failed. */
 const FAULT: Failure = { kind: 'malformed', at: 'mirror' };
@@ -74,13 +68,13 @@ export class Sync {
   #running: Promise<Outcome<SyncReport>> | undefined;
   #next: { lane: Lane; mustList: boolean; done: Promise<Outcome<SyncReport>> } | undefined;
   readonly #findings: Findings;
-  /** When a calendar was first doubted, as far as this life knows. */
-  readonly #doubtedAtMs = new Map<string, number>();
+  readonly #doubts: Doubts;
   #isClosed = false;
 
   constructor(options: SyncOptions) {
     this.#options = options;
     this.#findings = new Findings(options);
+    this.#doubts = new Doubts(options.mirror);
   }
 
   /** True once somebody has asked for what the mirror holds. */
@@ -284,16 +278,17 @@ export class Sync {
     const { store, mirror, now } = this.#options;
     const { state, window, asOfMs, seen } = reading;
     const { id } = state.calendar;
-    if (seen === undefined && this.#emptiesAll(id, events, removed)) return this.#doubt(id);
+    if (seen === undefined && this.#doubts.emptiesAll(id, events, removed)) return this.#doubt(id);
     // A series of which an occurrence is told is there, though it may not be told for itself.
     for (const { eventId, seriesId } of events) seen?.add(eventId).add(seriesId ?? eventId);
     const vanished =
       isComplete && seen !== undefined ? mirror.idsOf(id).filter((known) => !seen.has(known)) : [];
     // What lies outside of the window would not be told though it is there: nobody has removed it.
-    const due = new Set(vanished.length === 0 ? [] : this.#dueIn(id, window));
+    const due = new Set(vanished.length === 0 ? [] : this.#doubts.dueIn(id, window));
     const passed = new Set(vanished.filter((known) => !due.has(known)));
-    const isSuspicious = seemsEmptied(vanished.length - passed.size, due.size, seen);
-    if (isSuspicious && !this.#isConfirmed(reading)) return this.#doubt(id);
+    const missing = vanished.length - passed.size;
+    const whole = { state, asOfMs, vanished: missing, due: due.size };
+    if (seen !== undefined && this.#doubts.isSuspicious({ ...whole, seen })) return this.#doubt(id);
     const done = store.transaction(() => {
       const applied = mirror.apply(id, { events, removed: [...removed, ...vanished] }, now());
       if (isComplete) mirror.settle(id, position, { asOfMs, window });
@@ -305,7 +300,7 @@ export class Sync {
     const told = done.removed.filter(({ eventId }) => !passed.has(eventId));
     this.#findings.note(state, { changed: done.changed, removed: told }, events);
     if (isComplete) {
-      this.#doubtedAtMs.delete(id);
+      this.#doubts.settle(id);
       return { act: 'done' };
     }
     const pages = reading.pages + 1;
@@ -314,35 +309,10 @@ export class Sync {
       : { act: 'fail', failure: { kind: 'malformed', at: 'changes' } };
   }
 
-  /** What a reading of `window` from the start has to tell, as far as is known. */
-  #dueIn(calendarId: string, window: Interval): string[] {
-    const { mirror } = this.#options;
-    return mirror.within(calendarId, window)?.map(({ eventId }) => eventId) ?? mirror.idsOf(calendarId);
-  }
-
-  /** Whether a reading is the second to say so, and not at once after the first. */
-  #isConfirmed({ state, asOfMs }: Reading): boolean {
-    const doubtedAtMs = this.#doubtedAtMs.get(state.calendar.id) ?? -Infinity;
-    return state.isDoubted && asOfMs >= doubtedAtMs + DOUBT_MS;
-  }
-
-  /** Whether a page takes everything away from a calendar that has had something. */
-  #emptiesAll(calendarId: string, events: readonly MirroredEvent[], removed: readonly string[]): boolean {
-    const { mirror } = this.#options;
-    const known = mirror.idsOf(calendarId);
-    if (known.length < FEW || events.length > 0) return false;
-    const gone = new Set(removed);
-    return known.every((id) => {
-      const seriesId = mirror.seriesOf(calendarId, id);
-      return gone.has(id) || (seriesId !== undefined && gone.has(seriesId));
-    });
-  }
-
   /** What is known stays, and is not answered from, until another reading from the start has said the same. */
   #doubt(calendarId: string): Next {
-    const { mirror, now } = this.#options;
-    if (!this.#doubtedAtMs.has(calendarId)) this.#doubtedAtMs.set(calendarId, now());
-    mirror.startOver(calendarId, true);
+    const { now } = this.#options;
+    this.#doubts.raise(calendarId, now());
     this.#note(calendarId, 'doubted');
     return {
       act: 'fail',
@@ -395,9 +365,3 @@ export class Sync {
 
 /** What follows from a page. */
 type Next = { act: 'done' } | { act: 'go-on'; reading: Reading } | { act: 'fail'; failure: Failure };
-
-/** Whether a reading from the start is so much emptier than what is known that it may be a fault. */
-function seemsEmptied(vanished: number, known: number, seen: ReadonlySet<string> | undefined): boolean {
-  if (seen === undefined || vanished === 0) return false;
-  return seen.size === 0 || (vanished >= MANY && vanished * 2 > known);
-}
