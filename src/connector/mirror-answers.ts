@@ -17,7 +17,8 @@ import type { Interval } from '../domain/interval.ts';
 import { formatInstant } from '../domain/time-zone.ts';
 import { readFact, SYNC, WORKING_HOURS } from './facts.ts';
 import type { Lane } from './gate.ts';
-import type { CalendarState, ChangeRecord, Mirror } from './mirror.ts';
+import type { CalendarState } from './calendar-book.ts';
+import type { ChangeRecord, Mirror } from './mirror.ts';
 import type { MirrorUpkeep } from './mirror-upkeep.ts';
 import type { Store } from './store.ts';
 

@@ -5,26 +5,13 @@ import {
   eventDetailsSchema,
   eventSlotSchema,
   type MirroredCalendar,
-  mirroredCalendarSchema,
   type MirroredEvent,
   slotOf,
 } from '../domain/mirror.ts';
+import { CalendarBook, type CalendarState, unread } from './calendar-book.ts';
 import { MirrorIndex, type Placed } from './mirror-index.ts';
 import type { Store } from './store.ts';
 
-const calendarRowsSchema = z.array(
-  z.object({
-    id: z.string(),
-    info: z.string(),
-    place: z.number(),
-    position: z.string().nullable(),
-    as_of: z.number().nullable(),
-    from_at: z.number().nullable(),
-    until_at: z.number().nullable(),
-    doubted: z.number(),
-    mixed: z.number(),
-  }),
-);
 const slotRowsSchema = z.array(
   z.object({ calendar_id: z.string(), event_id: z.string(), seq: z.number(), slot: z.string().nullable() }),
 );
@@ -33,21 +20,6 @@ const goneRowsSchema = z.array(z.object({ calendar_id: z.string(), event_id: z.s
 
 /** How long it is remembered that an event is gone, for those who ask what has changed. */
 const GONE_KEPT_MS = 30 * 24 * 60 * 60 * 1000;
-
-/** A calendar as it is mirrored. Times are epoch milliseconds. */
-export interface CalendarState {
-  calendar: MirroredCalendar;
-  /** Where it is in the account's list. */
-  place: number;
-  /** Where the next reading begins; absent: it is to be read from the start. */
-  position?: string;
-  /** What has been read of it to the end, and of which instant that tells, never a later one. Absent: nothing yet. */
-  known?: { asOfMs: number; window: Interval };
-  /** A reading has come out so much emptier than what is known that another must say the same to be believed. */
-  isDoubted: boolean;
-  /** A reading of several pages has been taken in up to one of them: what is here was never so at one instant. */
-  isMixed: boolean;
-}
 
 /** What has changed, in the order in which it did: an event as it is now, or that it is gone. */
 export interface ChangeRecord {
@@ -67,7 +39,6 @@ export interface Applied {
 interface Memory {
   /** Of what state of the storage: what was noted in a transaction that was undone is not so. */
   undone: number;
-  calendars: Map<string, CalendarState>;
   indexes: Map<string, MirrorIndex>;
   lastSeq: number;
 }
@@ -78,20 +49,22 @@ interface Memory {
  */
 export class Mirror {
   readonly #store: Store;
+  readonly #calendars: CalendarBook;
   #known: Memory | undefined;
 
   constructor(store: Store) {
     this.#store = store;
+    this.#calendars = new CalendarBook(store);
   }
 
   /** The calendars of the account, as far as they are known. */
   calendars(): CalendarState[] {
-    return [...this.#memory().calendars.values()].toSorted((a, b) => a.place - b.place);
+    return this.#calendars.all();
   }
 
   /** One of them. */
   find(calendarId: string): CalendarState | undefined {
-    return this.#memory().calendars.get(calendarId);
+    return this.#calendars.find(calendarId);
   }
 
   /** How many events a calendar has. */
@@ -148,8 +121,8 @@ export class Mirror {
   }
 
   /**
-   * The account has these calendars. One that is gone, or counts no more, takes its events along; one whose zone has changed is to
-   * be read anew, for its all-day events block other stretches now.
+   * The account has these calendars. One that is gone, or counts no more, takes its events along; one whose zone has
+   * changed is to be read anew, for its all-day events block other stretches now.
    *
    * @returns the ids of those that are gone.
    */
@@ -160,8 +133,7 @@ export class Mirror {
       .filter((id) => !listed.has(id));
     for (const id of gone) {
       this.#remove(id, this.idsOf(id), nowMs);
-      this.#store.query('DELETE FROM mirrored_calendar WHERE id = ?', id);
-      this.#memory().calendars.delete(id);
+      this.#calendars.forget(id);
     }
     for (const [place, calendar] of list.entries()) {
       const known = this.find(calendar.id);
@@ -171,7 +143,9 @@ export class Mirror {
       if (!calendar.counts || !calendar.isReadable) this.#remove(calendar.id, this.idsOf(calendar.id), nowMs);
       const isSameZone = known?.calendar.timeZone === calendar.timeZone;
       const isKept = isSameZone && calendar.counts && calendar.isReadable;
-      this.#write(known !== undefined && isKept ? { ...known, calendar, place } : unread(calendar, place));
+      this.#calendars.write(
+        known !== undefined && isKept ? { ...known, calendar, place } : unread(calendar, place),
+      );
     }
     return gone;
   }
@@ -181,19 +155,20 @@ export class Mirror {
     const known = this.find(calendarId);
     if (known?.calendar.isReadable !== true) return;
     this.#remove(calendarId, this.idsOf(calendarId), nowMs);
-    this.#write(unread({ ...known.calendar, isReadable: false }, known.place));
+    this.#calendars.write(unread({ ...known.calendar, isReadable: false }, known.place));
   }
 
   /** Everything until `asOfMs` has been taken in, for all of `window`: the next reading begins at `position`. A row. */
   settle(calendarId: string, position: string, known: { asOfMs: number; window: Interval }): void {
     const state = this.find(calendarId);
-    if (state !== undefined) this.#write({ ...unread(state.calendar, state.place), position, known });
+    if (state !== undefined)
+      this.#calendars.write({ ...unread(state.calendar, state.place), position, known });
   }
 
   /** A page that is not the last of its reading is about to be taken in: nothing is answered from that. */
   mix(calendarId: string): void {
     const state = this.find(calendarId);
-    if (state?.isMixed === false) this.#write({ ...state, isMixed: true });
+    if (state?.isMixed === false) this.#calendars.write({ ...state, isMixed: true });
   }
 
   /** The calendar is to be read from the start; what is known of it stays until that is done. */
@@ -201,7 +176,7 @@ export class Mirror {
     const state = this.find(calendarId);
     if (state === undefined) return;
     const { position: _, ...kept } = state;
-    this.#write({ ...kept, isDoubted });
+    this.#calendars.write({ ...kept, isDoubted });
   }
 
   /**
@@ -335,25 +310,6 @@ export class Mirror {
     return oldest.seq;
   }
 
-  #write(state: CalendarState): void {
-    const { calendar, place, position, known, isDoubted, isMixed } = state;
-    this.#store.query(
-      `INSERT OR REPLACE INTO mirrored_calendar
-         (id, info, place, position, as_of, from_at, until_at, doubted, mixed)
-       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-      calendar.id,
-      JSON.stringify(calendar),
-      place,
-      position ?? null,
-      known?.asOfMs ?? null,
-      known?.window.startMs ?? null,
-      known?.window.endMs ?? null,
-      isDoubted ? 1 : 0,
-      isMixed ? 1 : 0,
-    );
-    this.#memory().calendars.set(calendar.id, state);
-  }
-
   #nextSeq(): number {
     const memory = this.#memory();
     memory.lastSeq += 1;
@@ -376,21 +332,6 @@ export class Mirror {
   }
 
   #read(): Omit<Memory, 'undone'> {
-    const calendars = new Map<string, CalendarState>();
-    for (const row of calendarRowsSchema.parse(this.#store.query('SELECT * FROM mirrored_calendar'))) {
-      calendars.set(row.id, {
-        calendar: mirroredCalendarSchema.parse(JSON.parse(row.info)),
-        place: row.place,
-        isDoubted: row.doubted === 1,
-        isMixed: row.mixed === 1,
-        ...(row.position !== null && { position: row.position }),
-        ...(row.as_of !== null &&
-          row.from_at !== null &&
-          row.until_at !== null && {
-            known: { asOfMs: row.as_of, window: { startMs: row.from_at, endMs: row.until_at } },
-          }),
-      });
-    }
     const indexes = new Map<string, MirrorIndex>();
     let lastSeq = 0;
     const rows = slotRowsSchema.parse(
@@ -403,11 +344,6 @@ export class Mirror {
       index.set(eventId, eventSlotSchema.parse(JSON.parse(slot)), seq);
       indexes.set(calendarId, index);
     }
-    return { calendars, indexes, lastSeq };
+    return { indexes, lastSeq };
   }
-}
-
-/** A calendar of which nothing has been read, or nothing that counts. */
-function unread(calendar: MirroredCalendar, place: number): CalendarState {
-  return { calendar, place, isDoubted: false, isMixed: false };
 }

@@ -1,6 +1,7 @@
 import type { Interval } from '../domain/interval.ts';
 import type { MirroredEvent } from '../domain/mirror.ts';
-import type { CalendarState, Mirror } from './mirror.ts';
+import type { CalendarState } from './calendar-book.ts';
+import type { Mirror } from './mirror.ts';
 
 /** A reading that says so much less than is known is read again after so long, before it is believed. */
 export const DOUBT_MS = 5_000;

@@ -1,5 +1,6 @@
 import type { MirroredEvent } from '../domain/mirror.ts';
-import type { Applied, CalendarState, Mirror } from './mirror.ts';
+import type { CalendarState } from './calendar-book.ts';
+import type { Applied, Mirror } from './mirror.ts';
 
 /** What a run of the sync came to. */
 export interface SyncReport {

@@ -6,7 +6,7 @@ import type { Provider } from '../providers/provider.ts';
 import type { Account } from './account.ts';
 import { FIRST_SYNC, forgetFact, readFact, SYNC, WORKING_HOURS, writeFact } from './facts.ts';
 import { type Lane, LANES } from './gate.ts';
-import type { CalendarState } from './mirror.ts';
+import type { CalendarState } from './calendar-book.ts';
 import type { Store } from './store.ts';
 import { DOUBT_MS, Doubts } from './sync-doubts.ts';
 import { Findings, type FindingsOptions, type SyncReport } from './sync-findings.ts';
