@@ -208,12 +208,14 @@ describe('how far a calendar is read', () => {
       expect(rows(() => mirror.markUnreadable(ID, START_MS))).toBe(2);
       expect(rows(() => mirror.markUnreadable(ID, START_MS))).toBe(0);
       expect(mirror.sizeOf(ID)).toBe(0);
-      expect(mirror.find(ID)).toMatchObject({
+      expect(mirror.find(ID)).toEqual({
         calendar: { ...CALENDAR, isReadable: false },
+        place: 0,
         isDoubted: false,
+        isMixed: false,
       });
       mirror.adoptList([CALENDAR, TEAM], START_MS);
-      expect(mirror.find(ID)).toMatchObject({ calendar: CALENDAR, isDoubted: false });
+      expect(mirror.find(ID)).toEqual({ calendar: CALENDAR, place: 0, isDoubted: false, isMixed: false });
     }));
 });
 

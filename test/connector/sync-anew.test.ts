@@ -90,7 +90,13 @@ describe('a calendar that is suddenly empty', () => {
         expect(await sync.request('webhook')).toEqual(
           fail({ kind: 'unavailable', ambiguous: false, retryAtMs: clock.now() + DOUBT_MS }),
         );
-        expect(mirror.find(ID)).toMatchObject({ calendar: CALENDAR, known, isDoubted: true });
+        expect(mirror.find(ID)).toEqual({
+          calendar: CALENDAR,
+          place: 0,
+          known,
+          isDoubted: true,
+          isMixed: false,
+        });
         expect(idsOf(mirror)).toHaveLength(5);
         expect(resyncs()).toContain('doubted');
         expect(recorded).toContainEqual({
