@@ -246,6 +246,24 @@ describe('a range that the mirror does not reach', () => {
     }));
 });
 
+describe('a mirror that has been left alone until it reaches today no more', () => {
+  it('is read again for the next question, where the connector is in use', () =>
+    withFilledMirror(async (bench, double, { clock }) => {
+      await clock.advance(300 * DAY_MS);
+      const today = { startMs: clock.now(), endMs: clock.now() + HOUR_MS };
+      bench.control.isInUse = false;
+      expect(await bench.answers.busy(ask({ range: today }), 'interactive')).toBeUndefined();
+      await settle();
+      expect(double.calls).toEqual([]);
+      bench.control.isInUse = true;
+      expect(await bench.answers.busy(ask({ range: today }), 'interactive')).toBeUndefined();
+      await settle();
+      expect(await bench.answers.busy(ask({ range: today }), 'interactive')).toMatchObject({
+        wasAsked: false,
+      });
+    }));
+});
+
 describe('a mirror whose reach moves on while it is brought up to date', () => {
   it('does not answer for what it reaches no more', () =>
     withMirror(async (bench, double, { clock }) => {
@@ -591,6 +609,19 @@ describe('the events of a range', () => {
       await settle();
       expect(double.countOf('changes')).toBe(1);
       expect(bench.dueAt('sync')).toBeDefined();
+    }));
+});
+
+describe('a mirror between the pages of a reading', () => {
+  it('is brought up to date before its events or changes are told', () =>
+    withFilledMirror(async (bench, double) => {
+      bench.mirror.mix('ada');
+      expect(valueOf(await bench.answers.events(list())).calendars).toEqual([{ id: 'ada', status: 'ok' }]);
+      expect(double.calls).toContain('changes ada');
+      double.calls.length = 0;
+      bench.mirror.mix('ada');
+      expect(valueOf(await bench.answers.changes(undefined)).hasMore).toBe(false);
+      expect(double.calls).toContain('changes ada');
     }));
 });
 

@@ -255,6 +255,27 @@ describe('the list of calendars', () => {
       }
     }));
 
+  it.each([{ counts: false }, { isReadable: false }])(
+    'takes what it holds from one that is now %o',
+    (change) =>
+      withMirror(({ mirror, store, put }) => {
+        put(single('a'), single('b'));
+        mirror.settle(ID, 'p1', KNOWN);
+        const { lastSeq } = mirror;
+        const changed = { ...CALENDAR, ...change };
+        expect(mirror.adoptList([changed, TEAM], START_MS)).toEqual([]);
+        for (const life of [mirror, new Mirror(store)]) {
+          expect(life.find(ID)).toEqual({ calendar: changed, place: 0, isDoubted: false, isMixed: false });
+          expect(life.sizeOf(ID)).toBe(0);
+          const { records } = life.changesSince(lastSeq, 10);
+          expect(records.map(({ eventId, event }) => [eventId, event])).toEqual([
+            ['a', undefined],
+            ['b', undefined],
+          ]);
+        }
+      }),
+  );
+
   it('has a calendar read anew whose zone has changed, and keeps what is known of any other', () =>
     withMirror(({ mirror, rows, put }) => {
       put(single('a'));

@@ -179,8 +179,11 @@ describe('a crash between two pages', () => {
       await expect(sync.request('webhook')).rejects.toThrow('killed');
       repair(remote);
       const life = open();
+      const betweenPages = life.mirror.find(ID)?.isMixed;
       await life.sync.request('webhook');
-      // From where the last whole reading had come to.
+      // From where the last whole reading had come to; what was there in between was of no one instant.
+      expect(betweenPages).toBe(true);
+      expect(life.mirror.find(ID)?.isMixed).toBe(false);
       expect(remote.asked[2]?.position).toBe(kind === 'of changes' ? 'since:3' : undefined);
       expect(idsOf(life.mirror)).toEqual([...remote.eventsOf(ID).keys()].toSorted());
     }),
