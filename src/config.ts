@@ -165,11 +165,20 @@ const environmentSchema = z
     }
   });
 
+/** What has been read of an environment: it is the same for all that one isolate is asked. */
+const known = new WeakMap<object, Outcome<Config>>();
+
 /**
- * Reads the worker's configuration. Fails closed: `misconfigured`, naming each variable and what is
- * wrong with it, and never quoting a value.
+ * Reads the worker's configuration, once for an environment. Fails closed: `misconfigured`, naming each
+ * variable and what is wrong with it, and never quoting a value.
  */
 export function readConfig(env: object, randomBytes: RandomBytes): Outcome<Config> {
+  const config = known.get(env) ?? checkConfig(env, randomBytes);
+  known.set(env, config);
+  return config;
+}
+
+function checkConfig(env: object, randomBytes: RandomBytes): Outcome<Config> {
   const read = environmentSchema.safeParse(env);
   if (!read.success) {
     return fail({ kind: 'misconfigured', detail: summarizeFieldErrors(listFieldErrors(read.error)) });

@@ -286,3 +286,14 @@ describe('what is set', () => {
     }
   });
 });
+
+describe('an environment', () => {
+  it('is read once, and another by itself', () => {
+    const randomBytes = (length: number) => new Uint8Array(length);
+    const [one, other] = [{ ...MINIMAL }, { ...MINIMAL, MIRROR: 'off' }];
+    const config = readConfig(one, randomBytes);
+    expect(config).toMatchObject({ ok: true, value: { hasMirror: true } });
+    expect(readConfig(one, randomBytes)).toBe(config);
+    expect(readConfig(other, randomBytes)).toMatchObject({ ok: true, value: { hasMirror: false } });
+  });
+});

@@ -5,16 +5,17 @@ import type { Alarm, Store } from './store.ts';
 export const dutySchema = z.enum(['refresh-token', 'publish', 'send-notices', 'sync', 'channels', 'erase']);
 export type Duty = z.infer<typeof dutySchema>;
 
-const dutiesSchema = z.array(z.object({ name: dutySchema }));
-const nextSchema = z.tuple([z.object({ next: z.number().nullable() })]);
+const rowsSchema = z.array(z.object({ name: dutySchema, due_at: z.number() }));
 
 /**
- * One alarm serves many due times. Duties stand in a small table; `arm` sets the alarm to the
- * earliest of them and of the times that others ask for.
+ * One alarm serves many due times. Duties stand in a small table, read once in a life; `arm` sets the alarm to
+ * the earliest of them and of the times that others ask for.
  */
 export class Agenda {
   readonly #store: Store;
   readonly #alarm: Alarm;
+  /** When each duty is due, and how much had been undone in the storage when that was noted. */
+  #known: { dueAtMs: Map<Duty, number>; undone: number } | undefined;
   /** What the platform's alarm is set to; undefined: not yet asked. */
   #armedFor: number | null | undefined;
 
@@ -23,26 +24,32 @@ export class Agenda {
     this.#alarm = alarm;
   }
 
-  /** Enters a duty, or moves it. */
+  /** Enters a duty, or moves it: a row, unless it stands there already. */
   schedule(duty: Duty, dueAtMs: number): void {
-    this.#store.query('INSERT OR REPLACE INTO duty (name, due_at) VALUES (?, ?)', duty, Math.ceil(dueAtMs));
+    const wholeMs = Math.ceil(dueAtMs);
+    if (this.#duties().get(duty) === wholeMs) return;
+    this.#store.query('INSERT OR REPLACE INTO duty (name, due_at) VALUES (?, ?)', duty, wholeMs);
+    this.#duties().set(duty, wholeMs);
   }
 
   /** Takes a duty off. */
   strike(duty: Duty): void {
+    if (!this.has(duty)) return;
     this.#store.query('DELETE FROM duty WHERE name = ?', duty);
+    this.#duties().delete(duty);
   }
 
-  /** The duties that are due. */
+  /** The duties that are due, the one that has waited longest first. */
   due(nowMs: number): Duty[] {
-    return dutiesSchema
-      .parse(this.#store.query('SELECT name FROM duty WHERE due_at <= ? ORDER BY due_at', nowMs))
-      .map(({ name }) => name);
+    return [...this.#duties()]
+      .filter(([, dueAtMs]) => dueAtMs <= nowMs)
+      .toSorted(([, a], [, b]) => a - b)
+      .map(([duty]) => duty);
   }
 
   /** True while the duty is entered. */
   has(duty: Duty): boolean {
-    return this.#store.query('SELECT name FROM duty WHERE name = ?', duty).length > 0;
+    return this.#duties().has(duty);
   }
 
   /** The alarm has gone off: the platform holds none now. */
@@ -56,8 +63,7 @@ export class Agenda {
    * An alarm that comes earlier is left: it finds nothing to do and arms the next.
    */
   async arm(nowMs: number, alsoAtMs: number | undefined): Promise<void> {
-    const [{ next }] = nextSchema.parse(this.#store.query('SELECT MIN(due_at) AS next FROM duty'));
-    const earliest = Math.min(next ?? Infinity, alsoAtMs ?? Infinity);
+    const earliest = Math.min(...this.#duties().values(), alsoAtMs ?? Infinity);
     if (earliest === Infinity) return;
     const wanted = Math.max(Math.ceil(earliest), nowMs + 1);
     if (this.#armedFor === undefined) {
@@ -74,5 +80,14 @@ export class Agenda {
       this.#armedFor = undefined;
       throw thrown;
     }
+  }
+  #duties(): Map<Duty, number> {
+    const { undone } = this.#store;
+    // What was noted in a transaction that was undone is not so.
+    if (this.#known?.undone !== undone) {
+      const rows = rowsSchema.parse(this.#store.query('SELECT name, due_at FROM duty'));
+      this.#known = { dueAtMs: new Map(rows.map(({ name, due_at: dueAtMs }) => [name, dueAtMs])), undone };
+    }
+    return this.#known.dueAtMs;
   }
 }

@@ -34,7 +34,7 @@ export class CallWindow {
     this.#longestReserve = Math.floor(limit.limit / UNWRITTEN_SHARE);
     const known = readFact(store, CALL_WINDOW) ?? { parts: [], reserve: 0 };
     const { parts, reserve } = Array.isArray(known) ? { parts: known, reserve: this.#longestReserve } : known;
-    this.#parts = parts;
+    this.#parts = parts.map((part) => ({ ...part }));
     if (reserve > 0) this.#count(reserve);
   }
 
@@ -60,7 +60,8 @@ export class CallWindow {
     this.#unwritten += calls;
     if (this.#unwritten <= this.#reserve) return;
     this.#reserve = Math.min(this.#longestReserve, Math.max(FIRST_RESERVE, this.#reserve * 2));
-    writeFact(this.#store, CALL_WINDOW, { parts: this.#parts, reserve: this.#reserve });
+    const parts = this.#parts.map((part) => ({ ...part }));
+    writeFact(this.#store, CALL_WINDOW, { parts, reserve: this.#reserve });
     this.#unwritten = 0;
   }
 

@@ -40,15 +40,12 @@ export interface SignInCall extends Omit<SignInReply, 'callback'> {
  * bindings. An object that is woken for an id nobody has begun to connect stores nothing.
  */
 export class ConnectorDO extends DurableObject {
-  readonly #store: Store;
+  #store: Store;
   #actor: Actor | undefined;
 
   constructor(state: DurableObjectState, env: Env) {
     super(state, env);
-    this.#store = createStore({
-      query: (statement, ...values) => state.storage.sql.exec(statement, ...values).toArray(),
-      transaction: (body) => state.storage.transactionSync(body),
-    });
+    this.#store = openStore(state);
   }
 
   /** Takes tasks on; the answers are in the order of the tasks. */
@@ -214,6 +211,8 @@ export class ConnectorDO extends DurableObject {
       wipe: async () => {
         await storage.deleteAlarm();
         await storage.deleteAll();
+        // Nothing that was known of the old one is so.
+        this.#store = openStore(this.ctx);
         this.#actor = undefined;
       },
     });
@@ -235,6 +234,13 @@ export class ConnectorDO extends DurableObject {
       hasSibling: ({ id, tenantId }) => answerOf(hasSibling(DB, connectorId, { provider, id, tenantId })),
     };
   }
+}
+
+function openStore({ storage }: DurableObjectState): Store {
+  return createStore({
+    query: (statement, ...values) => storage.sql.exec(statement, ...values).toArray(),
+    transaction: (body) => storage.transactionSync(body),
+  });
 }
 
 /** What a database, a queue or another object answers; a throw when it keeps the actor waiting for too long. */

@@ -1,3 +1,4 @@
+import { readBounded } from '../bounded-text.ts';
 import { actorOf } from '../connector/stub.ts';
 import { readRef } from '../crypto/webhook-ref.ts';
 import { providerNameSchema } from '../domain/connector.ts';
@@ -5,7 +6,6 @@ import { describeThrown } from '../metrics.ts';
 import type { Context } from '../operations/context.ts';
 import { createProvider } from '../providers/index.ts';
 import type { PushNotice } from '../providers/provider-sync.ts';
-import { readText } from './body.ts';
 import { accepted, nothingHere, plainText, problem } from './respond.ts';
 import { readSegment } from './write.ts';
 
@@ -30,7 +30,7 @@ export async function takePush(
   const connectorId = await readRef(config.keyring, provider, readSegment(ref));
   if (connectorId === undefined) return nothingHere();
   try {
-    const body = await readText(request, MOST_BYTES);
+    const body = await readBounded(request, MOST_BYTES);
     if (body === undefined) return unreadable(`The body has more than ${MOST_BYTES} bytes.`);
     const headers = new Map(request.headers);
     const query = new URL(request.url).searchParams;

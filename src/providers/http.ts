@@ -1,3 +1,4 @@
+import { readBounded } from '../bounded-text.ts';
 import { fail, ok, type Outcome } from '../domain/failure.ts';
 
 /** A request to a provider. */
@@ -57,7 +58,7 @@ export function createSend({ fetch, now, timeoutMs, maxBodyBytes }: HttpOptions)
         signal,
         ...(body !== undefined && { body }),
       });
-      const read = await readBody(response, maxBodyBytes, signal);
+      const read = await readBounded(response, maxBodyBytes, signal);
       if (read === undefined)
         return fail({ kind: 'malformed', at: `body of more than ${maxBodyBytes} bytes` });
       return ok({ status: response.status, headers: response.headers, body: read, receivedAtMs: now() });
@@ -76,41 +77,6 @@ function isSendable({ url, ...init }: OutgoingRequest): boolean {
     return protocol === 'https:' || protocol === 'http:';
   } catch {
     return false;
-  }
-}
-
-/**
- * Reads a body of at most `maxBytes` as UTF-8; undefined (and the stream cancelled) when it is longer.
- * Throws when `signal` fires before the end, whether or not the stream heeds it itself.
- */
-async function readBody(
-  response: Response,
-  maxBytes: number,
-  signal: AbortSignal,
-): Promise<string | undefined> {
-  if (response.body === null) return '';
-  const reader = response.body.getReader();
-  // Cancelling settles the read that is pending; a stream may fail while it is cancelled, which changes nothing.
-  const stop = () => void reader.cancel().catch(() => {});
-  signal.addEventListener('abort', stop, { once: true });
-  try {
-    const decoder = new TextDecoder();
-    let text = '';
-    let size = 0;
-    for (;;) {
-      // oxlint-disable-next-line no-await-in-loop
-      const { done, value } = await reader.read();
-      signal.throwIfAborted();
-      if (done) return text + decoder.decode();
-      size += value.byteLength;
-      if (size > maxBytes) {
-        stop();
-        return undefined;
-      }
-      text += decoder.decode(value, { stream: true });
-    }
-  } finally {
-    signal.removeEventListener('abort', stop);
   }
 }
 

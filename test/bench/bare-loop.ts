@@ -1,6 +1,6 @@
 import { type BenchStage, nextHour, type Target } from './stage.ts';
 
-/** One call past the worker, as the worker would send it. */
+/** One call, past the worker as the worker would send it, or through it. */
 export type BareCall = (stage: BenchStage, target: Target) => Promise<void>;
 
 /** Asks for the schedule of the account's own address. */
@@ -25,8 +25,8 @@ export const createEvent: BareCall = async (stage, target) => {
   });
 };
 
-/** The ideal to be measured by: for each target `wide` loops that do nothing but call, `calls` in all. */
-export async function runBareLoop(
+/** For each target `wide` loops that do nothing but call, `calls` in all: past the worker, the ideal to be measured by. */
+export async function runLoops(
   stage: BenchStage,
   targets: readonly Target[],
   { wide, calls, call }: { wide: number; calls: number; call: BareCall },

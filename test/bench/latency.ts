@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { askSchedule } from './bare-loop.ts';
 import { type Figure, quantile } from './figures.ts';
-import { type BenchStage, carryOut, questionFor, type Target } from './stage.ts';
+import { ask, askAsSibling, type BenchStage, carryOut, questionFor, type Target } from './stage.ts';
 
 const CALLS = 150;
 /** How long the quiet connectors are watched, and how often each of them is asked. */
@@ -9,48 +10,76 @@ const ASK_EVERY_MS = 1_000;
 /** More than the hot connector can do meanwhile: it is busy all the time. */
 const HOT_TASKS = 400;
 
-/** What a call through the warm worker takes beyond what the provider itself takes for it. */
+/** What a call through the warm worker takes beyond the same call past it, made in turn. */
 export async function measureOverhead(stage: BenchStage, rounds: number): Promise<Figure[]> {
-  const { sandbox, worker, targets } = stage;
+  const { sandbox, worker, targets, latencyMs } = stage;
   const [target] = targets;
   if (target === undefined) throw new Error('nobody is connected');
-  const [medians, tails, bare, actor]: [number[], number[], number[], number[]] = [[], [], [], []];
-  for (let call = 0; call < 20; call += 1) await ask(stage, target);
+  const slow = await measureBeyond(stage, target, rounds);
+  // Without waits in between: what a machine takes to wake up, several times a call, is left out.
+  await sandbox.latency('microsoft', 0);
+  const fast = await measureBeyond(stage, target, rounds);
+  await sandbox.latency('microsoft', latencyMs);
+  const [bare, actor]: [number[], number[]] = [[], []];
   for (let round = 0; round < rounds; round += 1) {
-    await sandbox.forgetTruth();
-    const walls: number[] = [];
-    for (let call = 0; call < CALLS; call += 1) walls.push(await ask(stage, target));
-    const { calls } = await sandbox.truth();
-    if (calls.length !== CALLS) throw new Error(`${calls.length} calls instead of ${CALLS}`);
-    const beyond = walls.map((wall, index) => wall - (calls[index]?.ms ?? NaN));
-    medians.push(quantile(beyond, 0.5));
-    tails.push(quantile(beyond, 0.99));
     bare.push(await medianOf(() => worker.fetch('/healthz')));
     const unknown = `/v1/connectors/${target.connectorId}/tasks/unknown`;
     actor.push(await medianOf(() => worker.api('GET', unknown)));
   }
+  const atMost = (value: number) => ({ target: { is: 'at most' as const, value } });
+  const name = `a provider call of ${latencyMs} ms`;
   return [
-    {
-      name: 'overhead of a call, p50',
-      unit: 'ms',
-      rounds: medians,
-      target: { is: 'at most', value: 5 },
-    },
-    { name: 'overhead of a call, p99', unit: 'ms', rounds: tails, target: { is: 'at most', value: 25 } },
-    { name: 'of it to the worker and back (GET /healthz), p50', unit: 'ms', rounds: bare },
-    { name: 'of it to the actor and back (GET of no task), p50', unit: 'ms', rounds: actor },
+    { name: `sibling Worker, beyond ${name}, p50`, unit: 'ms', rounds: slow.sibling.p50, ...atMost(5) },
+    { name: `sibling Worker, beyond ${name}, p99`, unit: 'ms', rounds: slow.sibling.p99, ...atMost(25) },
+    { name: `HTTP, beyond ${name}, p50`, unit: 'ms', rounds: slow.http.p50 },
+    { name: `HTTP, beyond ${name}, p99`, unit: 'ms', rounds: slow.http.p99 },
+    { name: 'HTTP, beyond one that is answered at once, p50', unit: 'ms', rounds: fast.http.p50 },
+    { name: 'HTTP, beyond one that is answered at once, p99', unit: 'ms', rounds: fast.http.p99 },
+    { name: 'to the worker and back (GET /healthz), p50', unit: 'ms', rounds: bare },
+    { name: 'to the actor and back (GET of no task), p50', unit: 'ms', rounds: actor },
   ];
+}
+
+/** By how much a call that a sibling Worker makes, and one over HTTP, take longer than one past the worker. */
+async function measureBeyond(stage: BenchStage, target: Target, rounds: number) {
+  const beyond = {
+    sibling: { p50: [] as number[], p99: [] as number[] },
+    http: { p50: [] as number[], p99: [] as number[] },
+  };
+  await askAsSibling(stage, [target], { wide: 1, calls: 20 });
+  for (let round = 0; round < rounds; round += 1) {
+    const [past, http]: [number[], number[]] = [[], []];
+    for (let call = 0; call < CALLS; call += 1) {
+      past.push(await wallOf(() => askSchedule(stage, target)));
+      http.push(await wallOf(() => ask(stage, target)));
+    }
+    const sibling = await askAsSibling(stage, [target], { wide: 1, calls: CALLS });
+    const ideal = quantile(past, 0.5);
+    for (const [way, walls] of [
+      ['sibling', sibling],
+      ['http', http],
+    ] as const) {
+      beyond[way].p50.push(quantile(walls, 0.5) - ideal);
+      beyond[way].p99.push(quantile(walls, 0.99) - ideal);
+    }
+  }
+  return beyond;
 }
 
 /** What a call that asks no provider takes, milliseconds. */
 async function medianOf(call: () => Promise<unknown>): Promise<number> {
   const walls: number[] = [];
   for (let index = 0; index < CALLS; index += 1) {
-    const startedAtMs = performance.now();
-    await call();
-    walls.push(performance.now() - startedAtMs);
+    walls.push(await wallOf(call));
   }
   return quantile(walls, 0.5);
+}
+
+/** How long it takes, milliseconds. */
+async function wallOf(call: () => Promise<unknown>): Promise<number> {
+  const startedAtMs = performance.now();
+  await call();
+  return performance.now() - startedAtMs;
 }
 
 /** What the quiet connectors feel of one that is hot. */
@@ -96,21 +125,10 @@ async function watch(stage: BenchStage, targets: readonly Target[], forMs: numbe
       await sleep((index * ASK_EVERY_MS) / targets.length);
       while (Date.now() < untilMs) {
         const nextAtMs = Date.now() + ASK_EVERY_MS;
-        walls.push(await ask(stage, target));
+        walls.push(await wallOf(() => ask(stage, target)));
         await sleep(Math.max(0, nextAtMs - Date.now()));
       }
     }),
   );
   return walls;
-}
-
-/** Asks over HTTP; how long the answer took, milliseconds. */
-async function ask({ worker }: BenchStage, target: Target): Promise<number> {
-  const question = questionFor(target);
-  const startedAtMs = performance.now();
-  const path = `/v1/connectors/${target.connectorId}/availability`;
-  const { status, text } = await worker.api('POST', path, question);
-  const wall = performance.now() - startedAtMs;
-  if (status !== 200 || !text.includes('"ok"')) throw new Error(`availability: ${status} ${text}`);
-  return wall;
 }

@@ -8,7 +8,7 @@ const USAGE = `npm run bench [-- OPTIONS]: how near the worker comes to calls wi
   --rounds N       of each measurement (3)
   --latency MS     of each provider call (200)
   --connectors N   connected accounts (32)
-  --only NAME      one of: one, all, writers, overhead, neighbours, mirror
+  --only NAME      one of: one, all, queue, writers, overhead, neighbours, mirror
   --strict         fail when a target is not met
 `;
 
@@ -17,12 +17,14 @@ process.env['WRANGLER_LOG'] = 'error';
 const { measureNeighbours, measureOverhead } = await import('./latency.ts');
 const { measureMirror, openMirrorStage } = await import('./mirror.ts');
 const { openBenchStage } = await import('./stage.ts');
-const { measureAllConnectors, measureAllWriters, measureOneConnector } = await import('./throughput.ts');
+const { measureAllConnectors, measureAllWriters, measureOneConnector, measureQueue } =
+  await import('./throughput.ts');
 
 /** Here every question is another, and all that is counted is asked for it. */
 const WITHOUT_MIRROR = {
   one: measureOneConnector,
   all: measureAllConnectors,
+  queue: measureQueue,
   writers: measureAllWriters,
   overhead: measureOverhead,
   neighbours: measureNeighbours,
@@ -74,7 +76,10 @@ async function measure<Stage extends { close(): Promise<void> }>(
   try {
     for (const [name, take] of chosen) {
       process.stderr.write(`${name}\n`);
-      figures.push(...(await take(stage, rounds)));
+      const found = await take(stage, rounds);
+      // Told at once: the whole takes a while, and may be cut off.
+      process.stderr.write(`${drawTable(toRows(found))}\n`);
+      figures.push(...found);
     }
   } finally {
     await stage.close();

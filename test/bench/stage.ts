@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type ChildRuntime, startChildRuntime } from '../local/child-runtime.ts';
+import * as z from 'zod';
 import { connect } from '../local/connect.ts';
+import { type PlainRuntime, startPlainRuntime } from '../local/plain-runtime.ts';
 import { type SandboxProcess, startSandboxProcess } from '../local/sandbox-process.ts';
 import { connectMicrosoft } from '../sandbox/client-journey.ts';
 
@@ -15,7 +16,7 @@ export interface Target {
 /** The sandbox and the worker, each a process, with connected accounts. */
 export interface BenchStage {
   sandbox: SandboxProcess;
-  worker: ChildRuntime;
+  worker: PlainRuntime;
   targets: Target[];
   latencyMs: number;
   close(): Promise<void>;
@@ -31,10 +32,18 @@ let asked = 0;
 /** Starts both and connects `connectors` accounts; from then on every provider call takes `latencyMs`. */
 export async function openBenchStage(connectors: number, latencyMs: number): Promise<BenchStage> {
   const sandbox = await startSandboxProcess(1);
-  let worker: ChildRuntime | undefined;
+  let running: PlainRuntime | undefined;
+  const close = async () => {
+    await running?.close();
+    await sandbox.close();
+  };
   try {
     // A mirror would be filled behind what is measured, by calls of its own.
-    worker = await startChildRuntime(sandbox, { MIRROR: 'off', MICROSOFT_APP_LIMIT: String(UNLIMITED) });
+    const worker = await startPlainRuntime(sandbox, {
+      MIRROR: 'off',
+      MICROSOFT_APP_LIMIT: String(UNLIMITED),
+    });
+    running = worker;
     const targets: Target[] = [];
     for (let index = 0; index < connectors; index += 1) {
       const email = `bench-${index}@contoso.example`;
@@ -45,15 +54,9 @@ export async function openBenchStage(connectors: number, latencyMs: number): Pro
     }
     await sandbox.limit({ microsoftPerTenMinutes: UNLIMITED });
     await sandbox.latency('microsoft', latencyMs);
-    const running = worker;
-    const close = async () => {
-      await running.close();
-      await sandbox.close();
-    };
     return { sandbox, worker, targets, latencyMs, close };
   } catch (thrown) {
-    await worker?.close();
-    await sandbox.close();
+    await close();
     throw thrown;
   }
 }
@@ -66,6 +69,30 @@ export function nextHour(): { start: string; end: string } {
   return { start: start ?? '', end: end ?? '' };
 }
 
+/** Asks over HTTP what is one getSchedule call. */
+export async function ask({ worker }: Pick<BenchStage, 'worker'>, target: Target): Promise<void> {
+  const path = `/v1/connectors/${target.connectorId}/availability`;
+  const { status, text } = await worker.api('POST', path, questionFor(target));
+  if (status !== 200 || !text.includes('"ok"')) throw new Error(`availability: ${status} ${text}`);
+}
+
+/**
+ * Has a sibling Worker ask so many questions about each of `targets`, `wide` at a time: how long each took,
+ * milliseconds.
+ */
+export async function askAsSibling(
+  { worker }: Pick<BenchStage, 'worker'>,
+  targets: readonly Target[],
+  { wide, calls }: { wide: number; calls: number },
+): Promise<number[]> {
+  const lanes = targets.map((target) =>
+    Array.from({ length: calls }, () => [target.connectorId, questionFor(target)]),
+  );
+  return wallsSchema.parse(await worker.rpc('inLoops', wide, 'availability', lanes));
+}
+
+const wallsSchema = z.array(z.number());
+
 /** A question that is one getSchedule call. */
 export function questionFor({ email }: Target): object {
   const { start, end } = nextHour();
@@ -77,7 +104,7 @@ const PATIENCE_MS = 180_000;
 
 /** Hands tasks over through the queue and waits until each is told to have ended. */
 export async function carryOut(
-  { worker }: { worker: Pick<ChildRuntime, 'api' | 'notices'> },
+  { worker }: { worker: Pick<PlainRuntime, 'api' | 'notices'> },
   tasks: readonly { type: string; connectorId: string; payload: object }[],
 ): Promise<void> {
   const from = worker.notices.length;

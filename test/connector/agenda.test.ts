@@ -25,6 +25,30 @@ describe('the agenda', () => {
     }));
 });
 
+describe('the agenda, as it is recorded,', () => {
+  it('is written only where it changes', () =>
+    withParts(({ agenda, countRows }) => {
+      agenda.schedule('publish', START_MS + 0.5);
+      expect(countRows(() => agenda.schedule('publish', START_MS + 1))).toBe(0);
+      expect(countRows(() => agenda.strike('erase'))).toBe(0);
+      expect(countRows(() => agenda.strike('publish'))).toBe(1);
+    }));
+
+  it('is what the next life finds, and without what was undone', () =>
+    withParts(({ agenda, store }, world, state) => {
+      agenda.schedule('publish', START_MS);
+      const undone = () =>
+        store.transaction(() => {
+          agenda.strike('publish');
+          agenda.schedule('erase', START_MS);
+          throw new Error('undone');
+        });
+      expect(undone).toThrow('undone');
+      expect([agenda.has('publish'), agenda.has('erase')]).toEqual([true, false]);
+      expect(openParts(state, world).agenda.due(START_MS)).toEqual(['publish']);
+    }));
+});
+
 describe('arming the alarm', () => {
   it('sets it to the earliest duty or other time, and not at all when there is none', () =>
     withParts(async ({ agenda }, { alarm }) => {

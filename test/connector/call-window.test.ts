@@ -1,6 +1,7 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { CallWindow } from '../../src/connector/call-window.ts';
+import { CALL_WINDOW, forgetFact } from '../../src/connector/facts.ts';
 import { inFreshObject, openStore } from './bench.ts';
 import { createClock } from './world.ts';
 
@@ -17,7 +18,7 @@ describe('the calls of one account', () => {
       await fc.assert(
         fc.asyncProperty(fc.array(step, { minLength: 1, maxLength: 60 }), async (steps) => {
           const { store } = openStore(state);
-          store.query(`DELETE FROM fact WHERE name = 'call-window'`);
+          forgetFact(store, CALL_WINDOW);
           const clock = createClock();
           const open = () => new CallWindow({ store, limit: LIMIT, now: clock.now });
           let window = open();

@@ -1,5 +1,6 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { forgetFact, SYNC } from '../../src/connector/facts.ts';
 import { fail, ok, type Outcome } from '../../src/domain/failure.ts';
 import type { MirroredEvent } from '../../src/domain/mirror.ts';
 import { inFreshObject, openStore } from './bench.ts';
@@ -31,7 +32,7 @@ describe('a mirror and what it mirrors', () => {
           fc.integer({ min: 1, max: 5 }),
           async (steps, pageSize) => {
             for (const table of ['mirrored_event', 'mirrored_calendar']) store.query(`DELETE FROM ${table}`);
-            store.query(`DELETE FROM fact WHERE name = 'sync'`);
+            forgetFact(store, SYNC);
             const bench = openSync(store, createRemote());
             const { remote, clock, open, script } = bench;
             let { sync } = bench;

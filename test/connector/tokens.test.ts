@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { createKeyring, type Keyring } from '../../src/crypto/keyring.ts';
-import { GRANT, readFact } from '../../src/connector/facts.ts';
+import { forgetFact, GRANT, readFact } from '../../src/connector/facts.ts';
 import { fail, ok } from '../../src/domain/failure.ts';
 import { connect, openParts, withParts } from './bench.ts';
 import { DARK, grantOf, HOUR_MS, REVOKED, START_MS } from './world.ts';
@@ -122,7 +122,7 @@ describe('a rotated key', () => {
       const keyring: Keyring = { ...newer, open: (sealed, binding) => older.open(sealed, binding) };
       const reopened = openParts(state, { ...world, keyring });
       expect(await reopened.tokens.load()).toMatchObject({ ok: true, value: { generation: 1 } });
-      const after = readFact(parts.store, GRANT);
+      const after = readFact(reopened.store, GRANT);
       expect(before?.sealed).not.toMatch(/^v1\.new\./);
       expect(after).toMatchObject({ generation: 1, sealed: expect.stringMatching(/^v1\.new\./) });
       expect(reopened.agenda.has('publish')).toBe(true);
@@ -178,7 +178,7 @@ describe('the stored grant', () => {
       const reply = Promise.withResolvers<ReturnType<typeof ok<ReturnType<typeof grantOf>>>>();
       script.refresh = () => reply.promise;
       const refreshing = tokens.refresh(held);
-      store.query(`DELETE FROM fact WHERE name = 'grant'`);
+      forgetFact(store, GRANT);
       tokens.forget();
       reply.resolve(ok(grantOf(2)));
       expect(await refreshing).toMatchObject({ ok: false, failure: { kind: 'grant-revoked' } });

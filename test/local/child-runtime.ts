@@ -1,18 +1,16 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { request } from 'node:http';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Sandbox } from '../sandbox/sandbox.ts';
-import { type ApiAnswer, collectNotices, type Runtime } from './runtime.ts';
-import { generateSecrets, LOCAL_BASE_URL, LOCAL_REDIRECT_URI } from './settings.ts';
+import { apiHeaders, createCaller } from './caller.ts';
+import { prepare } from './preparation.ts';
+import type { Runtime } from './runtime.ts';
 import { runWrangler, type Wrangler } from './wrangler.ts';
 
 const root = new URL('../..', import.meta.url).pathname;
 /** The longest a start may take, on a machine that does much else. */
 const UP_WITHIN_MS = 120_000;
-/** The longest an answer may take: the worker's own patience with a write is 25 seconds. */
-const ANSWER_WITHIN_MS = 60_000;
 
 /** The worker as a process of its own, whose state outlives it: to be killed and started again. */
 export interface ChildRuntime extends Pick<Runtime, 'api' | 'fetch' | 'notices' | 'notice'> {
@@ -30,19 +28,9 @@ export async function startChildRuntime(
   sandbox: Pick<Sandbox, 'vars' | 'secrets'>,
   moreVars: Record<string, string> = {},
 ): Promise<ChildRuntime> {
-  const statePath = await mkdtemp(join(tmpdir(), 'calendar-sync-'));
-  const collector = await collectNotices();
+  const { statePath, collector, apiToken, vars, tidy } = await prepare(sandbox, moreVars);
   const collectorConfig = join(statePath, 'notice-collector.json');
   await writeFile(collectorConfig, JSON.stringify(collector.workerConfig));
-  const generated = generateSecrets();
-  const vars = {
-    ...sandbox.vars,
-    ...sandbox.secrets,
-    ...generated,
-    PUBLIC_BASE_URL: LOCAL_BASE_URL,
-    ALLOWED_REDIRECT_URIS: LOCAL_REDIRECT_URI,
-    ...moreVars,
-  };
   const migration = runWrangler(
     ['d1', 'migrations', 'apply', 'DB', '--local', '--persist-to', statePath],
     root,
@@ -50,7 +38,6 @@ export async function startChildRuntime(
   );
   if (!(await migration.ended).succeeded) throw new Error(migration.output());
 
-  const headers = { Authorization: `Bearer ${generated.API_TOKENS}`, 'Content-Type': 'application/json' };
   let worker: Wrangler | undefined;
   let address = '';
   const restart = async () => {
@@ -72,32 +59,15 @@ export async function startChildRuntime(
   };
   await restart();
 
-  const call = async (url: string, init: RequestInit) => {
-    const { pathname, search } = new URL(url, LOCAL_BASE_URL);
-    const response = await fetch(address + pathname + search, {
-      ...init,
-      redirect: 'manual',
-      signal: AbortSignal.timeout(ANSWER_WITHIN_MS),
-    });
-    return { status: response.status, headers: response.headers, text: await response.text() };
-  };
   return {
+    ...createCaller(() => address, apiToken),
     notices: collector.notices,
     notice: collector.notice,
-    fetch: (url, init = {}) => call(url, init),
-    async api(method, path, body, more = {}): Promise<ApiAnswer> {
-      const answer = await call(path, {
-        method,
-        headers: { ...headers, ...more },
-        ...(body !== undefined && { body: JSON.stringify(body) }),
-      });
-      const json: unknown = answer.text.startsWith('{') ? JSON.parse(answer.text) : undefined;
-      return { ...answer, json };
-    },
     async beginCall(path, body, more = {}) {
       const text = JSON.stringify(body);
       const length = { 'Content-Length': String(Buffer.byteLength(text)) };
-      const begun = request(address + path, { method: 'POST', headers: { ...headers, ...more, ...length } });
+      const headers = { ...apiHeaders(apiToken), ...more, ...length };
+      const begun = request(address + path, { method: 'POST', headers });
       // It dies with the worker.
       begun.on('error', () => undefined);
       await new Promise<void>((resolve, reject) => {
@@ -108,8 +78,7 @@ export async function startChildRuntime(
     restart,
     async close() {
       await worker?.stop();
-      await collector.close();
-      await rm(statePath, { recursive: true, force: true, maxRetries: 3 });
+      await tidy();
     },
   };
 }

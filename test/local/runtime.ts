@@ -34,6 +34,13 @@ export interface WorkerBindings {
   KV_OAUTH: { get(key: string): Promise<string | null> };
 }
 
+/** A request to the worker. */
+export interface RequestOfTest {
+  method?: string;
+  headers?: Record<string, string>;
+  body?: string;
+}
+
 /** The real worker in the real local runtime, with its queues, D1, KV and Durable Objects. */
 export interface Runtime {
   worker: WorkerHandle;
@@ -41,7 +48,7 @@ export interface Runtime {
   /** Calls the HTTP API with a good token. */
   api(method: string, path: string, body?: unknown, headers?: Record<string, string>): Promise<ApiAnswer>;
   /** Requests anything else, as a browser that follows no redirects. */
-  fetch(url: string, init?: { method?: string; headers?: Record<string, string> }): Promise<Answer>;
+  fetch(url: string, init?: RequestOfTest): Promise<Answer>;
   /** Calls a method of `CalendarService` from a sibling Worker: what it answered. */
   rpc(method: string, ...args: unknown[]): Promise<unknown>;
   /** Every notice so far. */
@@ -66,7 +73,7 @@ export interface ApiAnswer extends Answer {
 }
 
 /** A sibling Worker with a service binding to the worker's `CalendarService`. */
-const CALLER = {
+export const CALLER = {
   name: 'caller',
   main: `${root}test/calendar-service/caller.ts`,
   compatibility_date: '2026-04-01',
@@ -154,14 +161,8 @@ export async function startRuntime(
       return { status: response.status, headers: new Headers([...response.headers]), text: read, json };
     },
     async rpc(method, ...args) {
-      const response = await server.getWorker(CALLER.name).fetch('/', {
-        method: 'POST',
-        body: JSON.stringify({ method, args }),
-      });
-      const read = await response.text();
-      if (!response.ok) throw new Error(`${method}: ${response.status} ${read}`);
-      const answer: unknown = JSON.parse(read);
-      return answer;
+      const body = JSON.stringify({ method, args });
+      return await readCall(method, await server.getWorker(CALLER.name).fetch('/', { method: 'POST', body }));
     },
     notices: collector.notices,
     notice: collector.notice,
@@ -172,6 +173,17 @@ export async function startRuntime(
       await collector.close();
     },
   };
+}
+
+/** What the sibling Worker's call has come to; throws when it has failed. */
+export async function readCall(
+  method: string,
+  response: Pick<Response, 'ok' | 'status' | 'text'>,
+): Promise<unknown> {
+  const read = await response.text();
+  if (!response.ok) throw new Error(`${method}: ${response.status} ${read}`);
+  const answer: unknown = JSON.parse(read);
+  return answer;
 }
 
 /** As `PUBLIC_BASE_URL`: an address of this machine at which the worker can be called, by the sandbox too. */

@@ -6,6 +6,7 @@ import { createProviderDouble } from './provider-double.ts';
 import type { Random } from './random.ts';
 import type { Sabotage } from './sabotage.ts';
 import type { Life, Scheduler } from './scheduler.ts';
+import { createStore } from '../../src/connector/store.ts';
 import type { SqliteStore } from './sqlite-store.ts';
 import type { Surroundings } from './surroundings.ts';
 import type { Blame } from './verdicts.ts';
@@ -144,7 +145,11 @@ export class Host {
       // What the mirror does is not in these worlds yet.
       config: { ...config, keyring: surroundings.keyringOf(life), hasMirror: false },
       provider: createProviderDouble(scheduler.now),
-      store,
+      // A life remembers nothing of what the one before it has read.
+      store: createStore({
+        query: (statement, ...values) => store.query(statement, ...values),
+        transaction: (body) => store.transaction(body),
+      }),
       alarm: {
         get: () => {
           const atMs = this.#alarmAtMs;
