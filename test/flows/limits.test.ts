@@ -190,6 +190,39 @@ describe('the limit of the app', () => {
   });
 });
 
+describe('a hot connector', () => {
+  const stage = openStage({ MIRROR: 'off' });
+
+  it('keeps no quiet one waiting', async () => {
+    const hot = stage.person({ provider: 'microsoft' });
+    const quiet = [1, 2, 3, 4].map(() => stage.person({ provider: 'microsoft' }));
+    const hotId = await connect(stage.runtime, hot);
+    const quietIds = await Promise.all(quiet.map((person) => connect(stage.runtime, person)));
+    // One write at a time: forty take eight seconds.
+    stage.sandbox.faults.add({
+      person: hot.email,
+      operation: CREATE.microsoft,
+      times: Infinity,
+      effect: { kind: 'latency', ms: 200 },
+    });
+    const ids = await book(stage, hotId, 40);
+    await expect.poll(() => callsOf(stage, [hot]).length, ENDED).toBeGreaterThan(0);
+    const times = { timeMin: '2026-11-23T00:00:00', timeMax: '2026-11-24T00:00:00', timeZone: 'UTC' };
+    const ask = async (connectorId: string) => {
+      for (let question = 0; question < 5; question += 1) {
+        // oxlint-disable-next-line no-await-in-loop
+        const answer = await stage.runtime.api('POST', `/v1/connectors/${connectorId}/availability`, times);
+        expect(answer.status, answer.text).toBe(200);
+      }
+    };
+    await Promise.all(quietIds.map(ask));
+    expect(madeFor(stage, hot)).toBeLessThan(40);
+    expect(await endsOf(stage, ids)).toEqual(new Set(['task-completed']));
+    expect(madeFor(stage, hot)).toBe(40);
+    expect(stage.sandbox.truth.peak(hot.email)).toBeLessThanOrEqual(4);
+  });
+});
+
 describe('a provider that is dark', () => {
   const stage = openStage({
     BREAKER_WINDOW_S: '10',
