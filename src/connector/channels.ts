@@ -226,7 +226,7 @@ export class Channels {
     const isRenewable = sync.renewWatch !== undefined && watch?.address === (await address());
     if (!isRenewable) return await this.#replace(channel, next);
     const renewed = await account.use(
-      'background',
+      'upkeep',
       async (access) =>
         (await sync.renewWatch?.(watch, sync.watchLifetimeMs, access)) ??
         ({ ok: false, failure: { kind: 'not-found', what: 'channel' } } as const),
@@ -258,7 +258,7 @@ export class Channels {
     const channel: Channel = { id, calendarId, secret, state: 'opening', dueAtMs: now() + OPENING_MS };
     // Before it is asked for: its first word may come before the answer.
     this.#book.write(channel);
-    const opened = await account.use('background', (access) =>
+    const opened = await account.use('upkeep', (access) =>
       provider.sync.watch(
         {
           calendarId,

@@ -6,9 +6,15 @@ import type { Permits } from './permits.ts';
 import type { Store } from './store.ts';
 import { backOffMs } from './verdict.ts';
 
-/** Who waits for a call, most urgent first. */
-export const LANES = ['interactive', 'webhook', 'background'] as const;
+/**
+ * Who waits for a call, most urgent first: a caller; what a notification has brought about; a task of the queue;
+ * nobody, for `upkeep` is what the worker does of itself.
+ */
+export const LANES = ['interactive', 'webhook', 'background', 'upkeep'] as const;
 export type Lane = (typeof LANES)[number];
+
+/** Calls of these lanes have nobody who asked for them. */
+const UNASKED: ReadonlySet<Lane> = new Set(['webhook', 'upkeep']);
 
 /** A wait up to this long is sat out in memory; a longer one ends the call with `throttled`. */
 const LONGEST_WAIT_MS = 2_000;
@@ -45,7 +51,7 @@ export interface GateOptions {
  */
 export class Gate {
   readonly #options: GateOptions;
-  readonly #waiting: Record<Lane, Waiting[]> = { interactive: [], webhook: [], background: [] };
+  readonly #waiting: Record<Lane, Waiting[]> = { interactive: [], webhook: [], background: [], upkeep: [] };
   #open = 0;
   #blockedUntilMs: number;
   #strikes: number;
@@ -76,7 +82,9 @@ export class Gate {
       // may change. A throttle comes, or a call that waited for the same room is faster.
       while (clearAt() > now() || !permits.spend(calls)) {
         // oxlint-disable-next-line no-await-in-loop
-        const cleared = await (clearAt() > now() ? this.#sitOut(clearAt) : permits.obtain(calls));
+        const cleared = await (clearAt() > now()
+          ? this.#sitOut(clearAt)
+          : permits.obtain(calls, UNASKED.has(lane)));
         if (!cleared.ok) return cleared;
       }
       window.note(calls);

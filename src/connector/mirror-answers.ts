@@ -75,13 +75,13 @@ export class MirrorAnswers {
     const named = this.#name(calendars);
     if (named === undefined) {
       // Where the list is known it would tell nothing of what is asked.
-      if (!upkeep.isBegun && isInUse()) upkeep.refresh('background');
+      if (!upkeep.isBegun && isInUse()) upkeep.refresh('upkeep');
       return undefined;
     }
     const isKeptUp = named.every(({ state }) => upkeep.isKeptUp(state));
     // Bringing up to date makes it reach no farther, but for one that has been left alone for long.
     if (named.some(({ state }) => state.known !== undefined && !covers(state, range))) {
-      if (!isKeptUp && isInUse()) upkeep.refresh('background');
+      if (!isKeptUp && isInUse()) upkeep.refresh('upkeep');
       return undefined;
     }
     if (this.#areFresh(named, maxStalenessMs)) {
@@ -90,7 +90,7 @@ export class MirrorAnswers {
       return known === undefined ? undefined : { ...known, wasAsked: false };
     }
     if (!isKeptUp) {
-      if (isInUse()) upkeep.refresh('background');
+      if (isInUse()) upkeep.refresh('upkeep');
       return undefined;
     }
     if (!(await this.#update(lane))) return undefined;

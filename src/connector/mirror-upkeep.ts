@@ -152,7 +152,7 @@ export class MirrorUpkeep {
 
   /** Something has been told from a mirror of this instant, however old that is: it is kept up again. */
   noteUsed(asOfMs: number): void {
-    if (this.#options.now() - asOfMs > SLEPT_MS && !this.#sync.isRunning) this.refresh('background');
+    if (this.#options.now() - asOfMs > SLEPT_MS && !this.#sync.isRunning) this.refresh('upkeep');
   }
 
   /** The provider has told something. However much it tells at once, there is one run for it, and one after that. */
@@ -175,7 +175,7 @@ export class MirrorUpkeep {
     const { agenda, now } = this.#options;
     if (this.#isClosed) return;
     agenda.schedule('sync', now() + WATCH_MS);
-    if (!this.#sync.isRunning) this.#run('background');
+    if (!this.#sync.isRunning) this.#run('upkeep');
   }
 
   /** Channels are due. Returns at once. */

@@ -12,6 +12,11 @@ const UNANSWERED_MS = 5_000;
 /** After so long without a call, what is left goes back. Longer would keep the object awake for nothing. */
 const QUIET_MS = 1_000;
 
+interface Refusal {
+  retryAtMs: number;
+  isDown: boolean;
+}
+
 /** What permits are made of. */
 export interface PermitsOptions {
   connectorId: string;
@@ -42,7 +47,11 @@ export class Permits {
   #isProbing = false;
   #reportedAtMs = 0;
   #unansweredUntilMs = 0;
-  #refused: { retryAtMs: number; isDown: boolean } | undefined;
+  /** Why there were none at last, by whether somebody had asked for the calls. */
+  readonly #refused: Record<'asked' | 'unasked', Refusal | undefined> = {
+    asked: undefined,
+    unasked: undefined,
+  };
   #asking: Promise<void> | undefined;
   #busyAtMs = 0;
   #isWatching = false;
@@ -69,23 +78,32 @@ export class Permits {
 
   /**
    * Asks for permits for `calls`; others may have spent them by the time it resolves. Fails with `throttled`
-   * (the app's quota is used up) or `unavailable` (the provider is down), each with when to ask again.
+   * (the app's quota is used up, for `isUnasked` calls: but for what is left to others) or `unavailable` (the
+   * provider is down), each with when to ask again.
    */
-  async obtain(calls: number): Promise<Outcome<void>> {
+  async obtain(calls: number, isUnasked = false): Promise<Outcome<void>> {
     // Whoever comes meanwhile waits for the same answer.
-    const isMet = this.#refused !== undefined && this.#options.now() < this.#refused.retryAtMs;
-    if (!isMet) {
-      this.#asking ??= this.#lease(calls).finally(() => {
+    if (this.#refusalOf(isUnasked) === undefined) {
+      this.#asking ??= this.#lease(calls, isUnasked).finally(() => {
         this.#asking = undefined;
       });
       await this.#asking;
     }
-    const refused = this.#refused;
-    if (refused === undefined || this.#options.now() >= refused.retryAtMs) return ok(undefined);
+    const refused = this.#refusalOf(isUnasked);
+    if (refused === undefined) return ok(undefined);
     const { retryAtMs, isDown } = refused;
     return isDown
       ? fail({ kind: 'unavailable', ambiguous: false, retryAtMs, unsent: true })
       : fail({ kind: 'throttled', scope: 'app', retryAtMs, unsent: true });
+  }
+
+  /** Why there are none at present. What is refused to everybody is to those whom nobody has asked, too. */
+  #refusalOf(isUnasked: boolean): Refusal | undefined {
+    const { asked, unasked } = this.#refused;
+    const nowMs = this.#options.now();
+    return [asked, isUnasked ? unasked : undefined].find(
+      (refusal) => refusal !== undefined && nowMs < refusal.retryAtMs,
+    );
   }
 
   /** How the provider has answered a call. Trouble, and what a probe has found, are told at once. */
@@ -134,12 +152,12 @@ export class Permits {
     this.#untilMs = 0;
   }
 
-  async #lease(calls: number): Promise<void> {
+  async #lease(calls: number, isUnasked: boolean): Promise<void> {
     const { now, random } = this.#options;
     const isUsedUp = this.#untilMs > now();
     if (isUsedUp) this.#size = Math.min(this.#size * 2, MOST_AT_ONCE);
     const want = Math.max(this.#size, calls);
-    const lease = await this.#request(want, calls);
+    const lease = await this.#request(want, calls, isUnasked);
     if (lease === undefined) {
       this.#unansweredUntilMs = now() + UNANSWERED_MS;
       return;
@@ -154,7 +172,7 @@ export class Permits {
       this.#giveBack += this.#left;
       this.#left = 0;
     }
-    this.#refused = isShort
+    this.#refused[isUnasked ? 'unasked' : 'asked'] = isShort
       ? {
           // Not all connectors of the app at the same instant.
           retryAtMs: Math.max(retryAtMs ?? 0, now()) + backOffMs(1, random),
@@ -164,13 +182,13 @@ export class Permits {
   }
 
   /** One request, with all there is to report; undefined when nobody answers. */
-  async #request(want: number, need = 0): Promise<Lease | undefined> {
+  async #request(want: number, need = 0, isUnasked = false): Promise<Lease | undefined> {
     const { connectorId, ask, tallies, onError } = this.#options;
     const [health, giveBack, tally] = [this.#health, this.#giveBack, tallies.take()];
     this.#health = { successes: 0, failures: 0 };
     this.#giveBack = 0;
     try {
-      const lease = await ask({ connectorId, want, need, giveBack, health, tally });
+      const lease = await ask({ connectorId, want, need, isUnasked, giveBack, health, tally });
       // What was leased before the provider went down is not for calls now.
       if (lease.breaker === 'open') this.#drop();
       return lease;

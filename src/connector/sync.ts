@@ -120,7 +120,7 @@ export class Sync {
   }
 
   #startNext(): Promise<Outcome<SyncReport>> {
-    const { lane = 'background', mustList = false } = this.#next ?? {};
+    const { lane = 'upkeep', mustList = false } = this.#next ?? {};
     this.#next = undefined;
     return this.#start(lane, mustList);
   }

@@ -18,6 +18,8 @@ export interface LeaseRequest {
   want: number;
   /** Of those, the ones that the call at hand takes, which may be a batch of many: what a probe gets. */
   need: number;
+  /** Nobody waits for these calls: they leave a part of the limit to those that somebody has asked for. */
+  isUnasked: boolean;
   /** Permits of earlier leases that were not used, and will not be. */
   giveBack: number;
   health: Health;

@@ -41,6 +41,7 @@ export function countConnect(
         connectorId: connector.connectorId,
         want: 0,
         need: 0,
+        isUnasked: false,
         giveBack: 0,
         health: { successes: 0, failures: 0 },
         tally,

@@ -15,6 +15,8 @@ import type { Shelf } from './shelf.ts';
 
 /** The most permits of one lease. */
 const MOST_PERMITS = 1_000;
+/** Of the limit, so much is kept from calls that nobody has asked for: what the worker does of itself takes the rest at most. */
+const KEPT_FOR_ASKED = 0.4;
 /** The roll-up is written down at most this often. */
 export const FLUSH_MS = 5_000;
 
@@ -51,14 +53,14 @@ export class ProviderApp {
   }
 
   /** Takes a connector's report in, then grants it what the breaker and the window allow. */
-  lease({ connectorId, want, need, giveBack, health, tally }: LeaseRequest): Lease {
+  lease({ connectorId, want, need, isUnasked, giveBack, health, tally }: LeaseRequest): Lease {
     const nowMs = this.#parts.now();
     this.#lastLeaseMs = nowMs;
     const returned = this.#quota.giveBack(connectorId, wholeOf(giveBack), nowMs);
     this.#breaker.report(connectorId, wholeHealth(health), wholeOf(giveBack), nowMs);
     const most = Math.min(wholeOf(want), MOST_PERMITS);
     const call = Math.min(Math.max(1, wholeOf(need)), most);
-    const lease = this.#grant(connectorId, { want: most, call, asked: want }, nowMs);
+    const lease = this.#grant(connectorId, { want: most, call, asked: want, isUnasked }, nowMs);
     const own = createTally();
     if (lease.granted > 0) count(own, 'permitsGranted', {}, lease.granted);
     if (returned > 0) count(own, 'permitsReturned', {}, returned);
@@ -85,9 +87,10 @@ export class ProviderApp {
 
   #grant(
     connectorId: string,
-    { want, call, asked }: { want: number; call: number; asked: number },
+    { want, call, asked, isUnasked }: { want: number; call: number; asked: number; isUnasked: boolean },
     nowMs: number,
   ): Lease {
+    const kept = isUnasked ? Math.ceil(this.#parts.window.limit * KEPT_FOR_ASKED) : 0;
     const admission = this.#breaker.admit(nowMs);
     const untilMs = nowMs + this.#quota.leaseMs;
     if (want === 0) return { granted: 0, untilMs, breaker: this.#breaker.state(nowMs) };
@@ -97,7 +100,7 @@ export class ProviderApp {
         return { granted: 0, untilMs, breaker: this.#breaker.state(nowMs), retryAtMs };
       }
       case 'one': {
-        const { granted, retryAtMs } = this.#quota.take(connectorId, call, nowMs);
+        const { granted, retryAtMs } = this.#quota.take(connectorId, call, nowMs, kept);
         if (granted > 0) this.#breaker.probe(connectorId, admission.lapsesAtMs, nowMs);
         return {
           granted,
@@ -107,7 +110,7 @@ export class ProviderApp {
         };
       }
       case 'any': {
-        const { granted, retryAtMs } = this.#quota.take(connectorId, want, nowMs);
+        const { granted, retryAtMs } = this.#quota.take(connectorId, want, nowMs, kept);
         // More than one lease may hold: the rest can be had at once.
         return {
           granted,

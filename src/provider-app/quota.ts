@@ -81,10 +81,10 @@ export class Quota {
         : storedSchema.parse(stored).buckets.map(([startMs, granted]) => ({ startMs, granted }));
   }
 
-  /** Grants up to `want` permits, good until `leaseMs` from now: as many as the window has room for. */
-  take(connectorId: string, want: number, nowMs: number): Grant {
+  /** Grants up to `want` permits, good until `leaseMs` from now: as many as the window has room for beyond `kept`. */
+  take(connectorId: string, want: number, nowMs: number, kept = 0): Grant {
     this.#advance(nowMs);
-    const room = this.#room();
+    const room = Math.max(0, this.#room() - kept);
     const granted = Math.min(want, room);
     if (granted > 0) {
       const bucket = this.#newest(nowMs);
@@ -99,7 +99,7 @@ export class Quota {
       const holding = { bucket, permits: granted, lapsesAtMs: nowMs + this.leaseMs };
       this.#holdings.set(connectorId, [...(this.#holdings.get(connectorId) ?? []), holding]);
     }
-    return granted === want ? { granted } : { granted, retryAtMs: this.#freesAtMs(nowMs) };
+    return granted === want ? { granted } : { granted, retryAtMs: this.#freesAtMs(nowMs, kept) };
   }
 
   /**
@@ -178,9 +178,14 @@ export class Quota {
     return Math.max(0, this.#limit - this.#buckets.reduce((sum, { granted }) => sum + granted, 0));
   }
 
-  #freesAtMs(nowMs: number): number {
-    const oldest = this.#buckets.find(({ granted }) => granted > 0);
-    return oldest === undefined ? nowMs + this.#windowMs : this.#endOf(oldest);
+  /** When there is room again for one beyond `kept`. */
+  #freesAtMs(nowMs: number, kept: number): number {
+    let used = this.#buckets.reduce((sum, { granted }) => sum + granted, 0);
+    for (const bucket of this.#buckets) {
+      used -= bucket.granted;
+      if (bucket.granted > 0 && used < this.#limit - kept) return this.#endOf(bucket);
+    }
+    return nowMs + this.#windowMs;
   }
 
   #startOf(nowMs: number): number {

@@ -120,7 +120,7 @@ describe('a channel that is opened', () => {
   it('waits behind whatever somebody waits for', () =>
     withChannels(async (channels, double) => {
       await channels.tend(['ada']);
-      expect(double.lanes).toEqual(['background']);
+      expect(double.lanes).toEqual(['upkeep']);
     }));
 
   it('lasts a minute before it is renewed, however short its life', () =>

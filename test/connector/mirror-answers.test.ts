@@ -106,7 +106,7 @@ describe('a question for busy times', () => {
     withMirror(async (bench, double) => {
       expect(await bench.answers.busy(ask(), 'interactive')).toBeUndefined();
       await settle();
-      expect(double.lanes).toContain('background');
+      expect(double.lanes).toContain('upkeep');
       expect(await bench.answers.busy(ask(), 'interactive')).toMatchObject({ wasAsked: false });
     }));
 
@@ -383,7 +383,7 @@ describe('a mirror that is too old for a question', () => {
     withFilledMirror(async (bench, double, { clock }) => {
       await clock.advance(20 * MINUTE_MS);
       expect(await bench.answers.busy(ask(), 'interactive')).toBeUndefined();
-      expect(double.lanes).toEqual(['background']);
+      expect(double.lanes).toEqual(['upkeep']);
       await settle();
       expect(await bench.answers.busy(ask(), 'interactive')).toMatchObject({ wasAsked: false });
     }));

@@ -248,7 +248,7 @@ describe('the pace at which is looked for changes', () => {
       bench.markUse();
       await bench.pass(3 * HOUR_MS);
       expect(double.countOf('changes')).toBe(6);
-      expect(new Set(double.lanes)).toEqual(new Set(['background']));
+      expect(new Set(double.lanes)).toEqual(new Set(['upkeep']));
     }));
 });
 

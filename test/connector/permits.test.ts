@@ -63,6 +63,29 @@ describe('permits', () => {
     expect(asked.map(({ want }) => want)).toEqual([1, 2]);
   });
 
+  it('that are refused to calls nobody has asked for are there for the others, but not the other way round', async () => {
+    const { permits, asked, app, clock } = openPermits();
+    const none = (): Lease => ({
+      granted: 0,
+      untilMs: clock.now(),
+      breaker: 'closed',
+      retryAtMs: clock.now() + 60_000,
+    });
+    app.answer = (request) =>
+      request.isUnasked ? none() : { ...none(), granted: 1, untilMs: clock.now() + 60_000 };
+    expect(await permits.obtain(1, true)).toMatchObject({ failure: { kind: 'throttled', scope: 'app' } });
+    expect(await take(permits, 1)).toEqual(GRANTED);
+    // Known from the answer before: nobody is asked again.
+    expect(await permits.obtain(1, true)).toMatchObject({ failure: { kind: 'throttled', scope: 'app' } });
+    expect(asked.map(({ isUnasked }) => isUnasked)).toEqual([true, false]);
+    app.answer = none;
+    await clock.advance(61_000);
+    expect(await permits.obtain(1)).toMatchObject({ failure: { kind: 'throttled' } });
+    const before = asked.length;
+    expect(await permits.obtain(1, true)).toMatchObject({ failure: { kind: 'throttled' } });
+    expect(asked.length).toBe(before);
+  });
+
   it('are asked for as many as a batch of calls needs', async () => {
     const { permits, asked } = openPermits();
     expect(await take(permits, 50)).toEqual(GRANTED);

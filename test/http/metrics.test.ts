@@ -77,7 +77,7 @@ describe('the figures', () => {
     observe(tally, 'taskTimes', { type: outcome }, 1_700);
     const app = providerAppOf(env, { provider: 'google', connectorId }, shards);
     const health = { successes: 0, failures: 0 };
-    await app.lease({ connectorId, want: 5, need: 1, giveBack: 0, health, tally });
+    await app.lease({ connectorId, want: 5, need: 1, isUnasked: false, giveBack: 0, health, tally });
     const { valueOf } = await scrape({ PROVIDER_APP_SHARDS: String(shards) });
     const shard = String(app.name).slice('google:'.length);
     const labels = { provider: 'google', shard };

@@ -18,6 +18,7 @@ function ask(connectorId: string, change: Partial<LeaseRequest> = {}): LeaseRequ
     connectorId,
     want: 0,
     need: 1,
+    isUnasked: false,
     giveBack: 0,
     health: { successes: 0, failures: 0 },
     tally: createTally(),

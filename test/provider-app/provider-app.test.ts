@@ -50,6 +50,7 @@ function ask(connectorId: string, change: Partial<LeaseRequest> = {}): LeaseRequ
     connectorId,
     want: 0,
     need: 1,
+    isUnasked: false,
     giveBack: 0,
     health: { successes: 0, failures: 0 },
     tally: createTally(),
@@ -84,6 +85,16 @@ describe('a lease', () => {
     });
     expect(app.lease(ask('b', { want: 4 }))).toMatchObject({ granted: 4 });
     expect(app.report()).toMatchObject({ breaker: 'closed', limit: 10, remaining: 1 });
+  });
+
+  it('leaves two fifths of the limit to calls that somebody has asked for', () => {
+    const app = openApp(100).open();
+    expect(app.lease(ask('a', { want: 70, isUnasked: true }))).toMatchObject({
+      granted: 60,
+      retryAtMs: START_MS + 10_000 + 30_000 + 600_000,
+    });
+    expect(app.lease(ask('b', { want: 1, isUnasked: true }))).toMatchObject({ granted: 0 });
+    expect(app.lease(ask('b', { want: 40 }))).toMatchObject({ granted: 40 });
   });
 
   it('holds a thousand permits at most; the rest can be had at once', () => {

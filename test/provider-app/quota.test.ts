@@ -20,6 +20,19 @@ describe('permits of a window', () => {
     expect(quota.take('c', 5, freesAtMs)).toEqual({ granted: 4, retryAtMs: freesAtMs + 60_000 });
   });
 
+  it('are none beyond what is kept for others, until enough of the oldest count no more', () => {
+    const quota = new Quota({ limit: 10, windowMs: TEN_MINUTES_MS }, createShelf());
+    quota.take('a', 2, START_MS);
+    quota.take('a', 3, START_MS + 60_000);
+    expect(quota.take('b', 5, START_MS + 120_000, 4)).toMatchObject({ granted: 1 });
+    quota.take('a', 3, START_MS + 180_000);
+    const freesAtMs = START_MS + 60_000 + 10_000 + 30_000 + TEN_MINUTES_MS;
+    expect(quota.take('b', 1, START_MS + 240_000, 4)).toEqual({ granted: 0, retryAtMs: freesAtMs });
+    expect(quota.take('b', 1, freesAtMs - 1, 4)).toMatchObject({ granted: 0 });
+    expect(quota.take('b', 9, freesAtMs, 4)).toMatchObject({ granted: 2 });
+    expect(quota.take('a', 4, freesAtMs)).toEqual({ granted: 4 });
+  });
+
   it('come back to their bucket, and only from the connector that has them', () => {
     const quota = new Quota({ limit: 10, windowMs: TEN_MINUTES_MS }, createShelf());
     quota.take('a', 6, START_MS);
@@ -125,7 +138,7 @@ describe('what is written down', () => {
 const anyConnector = fc.constantFrom('a', 'b', 'c');
 const anyAmount = fc.integer({ min: 1, max: 12 });
 type Step =
-  | { lease: string; amount: number }
+  | { lease: string; amount: number; kept?: number }
   | { use: string; amount: number }
   | { giveBack: string; amount: number }
   | { passMs: number }
@@ -137,7 +150,7 @@ const anyPass = fc.record({
 });
 const forwardSteps: fc.Arbitrary<Step>[] = [
   fc.record({ lease: anyConnector, amount: anyAmount }),
-  fc.record({ lease: anyConnector, amount: anyAmount }),
+  fc.record({ lease: anyConnector, amount: anyAmount, kept: fc.integer({ min: 0, max: 6 }) }),
   fc.record({ use: anyConnector, amount: anyAmount }),
   fc.record({ giveBack: anyConnector, amount: anyAmount }),
   anyPass,
@@ -170,7 +183,9 @@ function play(steps: readonly Step[], window: { limit: number; windowMs: number 
     else if ('passMs' in step) nowMs += step.passMs;
     else if ('stepBackMs' in step) nowMs = Math.max(nowMs - step.stepBackMs, latestMs - quota.leaseMs);
     else if ('lease' in step) {
-      const { granted, retryAtMs } = quota.take(step.lease, step.amount, nowMs);
+      const { kept: keptBack = 0 } = step;
+      const { granted, retryAtMs } = quota.take(step.lease, step.amount, nowMs, keptBack);
+      if (granted > 0 && quota.remaining(nowMs) < keptBack) odd.push({ step, granted });
       const permits = Array.from({ length: granted }, () => ({
         atMs: nowMs,
         untilMs: nowMs + quota.leaseMs,
