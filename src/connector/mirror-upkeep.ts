@@ -45,7 +45,10 @@ const KEPT_UP_MS = 10 * MINUTE_MS;
 const LONGEST_RELEASE_MS = 10 * SECOND_MS;
 
 /** What the upkeep is made of. */
-export interface MirrorUpkeepOptions extends Omit<SyncOptions, 'isOwn' | 'isOwnRemoval' | 'onEnd'> {
+export interface MirrorUpkeepOptions extends Omit<
+  SyncOptions,
+  'isOwn' | 'isOwnRemoval' | 'onFound' | 'onEnd'
+> {
   store: Store;
   mirror: Mirror;
   channels: Channels;
@@ -92,6 +95,10 @@ export class MirrorUpkeep {
       ...options,
       isOwn: (event) => ownWrites.recognises(event),
       isOwnRemoval: (eventId) => ownWrites.hasRemoved(eventId),
+      onFound: ({ calendarIds, goneCalendarIds, changed, removed }) => {
+        const about = { calendarIds: [...calendarIds, ...goneCalendarIds], changed, removed };
+        options.notices.draft({ type: 'calendar-changed', result: about });
+      },
       onEnd: (outcome, report) => this.#ended(outcome, report),
     });
   }
@@ -275,16 +282,13 @@ export class MirrorUpkeep {
   }
 
   /** What follows from a run. */
-  #ended(outcome: Outcome<SyncReport>, { calendarIds, changed, removed, goneCalendarIds }: SyncReport): void {
+  #ended(outcome: Outcome<SyncReport>, { calendarIds }: SyncReport): void {
     if (this.#isClosed) return;
     const { agenda, channels, notices, now, onFailure } = this.#options;
     this.#served = 0;
     if (!outcome.ok) onFailure(outcome.failure);
     // Also of a run that has failed: what it has taken in, no later one finds again.
-    if (changed + removed + goneCalendarIds.length > 0) {
-      const about = { calendarIds: [...calendarIds, ...goneCalendarIds], changed, removed };
-      notices.post({ type: 'calendar-changed', result: about });
-    }
+    notices.completeDraft();
     for (const id of calendarIds) if (!this.#wasAnnounced(id)) channels.suspect(id);
     this.#planChannels();
     // By what the run has found of the channels.

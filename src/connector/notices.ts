@@ -14,6 +14,7 @@ const MOST_BYTES_AT_ONCE = 200_000;
 /** What it takes as one message, likewise. */
 const LONGEST_NOTICE_BYTES = 100_000;
 
+const insertedSchema = z.tuple([z.object({ seq: z.number() })]);
 const rowsSchema = z.array(z.object({ seq: z.number(), body: z.string() }));
 
 /** What the outbox is made of. `send` hands notices to the queue, and throws when it cannot. */
@@ -36,6 +37,8 @@ export class Notices {
   readonly #options: NoticesOptions;
   #flushing: Promise<void> | undefined;
   #attempts = 0;
+  /** The row of a notice that is not complete yet, and how much had been undone in the storage when it was written. */
+  #draft: { seq: number; undone: number } | undefined;
 
   constructor(options: NoticesOptions) {
     this.#options = options;
@@ -46,6 +49,30 @@ export class Notices {
     const { store, agenda, now } = this.#options;
     store.query('INSERT INTO notice (body) VALUES (?)', JSON.stringify(this.#compose(notice)));
     agenda.schedule('send-notices', now() + RETRY_MS);
+    void this.flush();
+  }
+
+  /**
+   * Stores what a notice has to say so far, in place of what it had before: one row. It is sent once it is
+   * complete; should this life end before, the next sends it as it is.
+   */
+  draft(notice: Omit<Notice, 'connectorId' | 'at'>): void {
+    const { store, agenda, now } = this.#options;
+    const { undone } = store;
+    // After something was undone it may be gone; if it is not, it is sent as it is.
+    const before = this.#draft?.undone === undone ? this.#draft.seq : null;
+    const body = JSON.stringify(this.#compose(notice));
+    const [{ seq }] = insertedSchema.parse(
+      store.query('INSERT OR REPLACE INTO notice (seq, body) VALUES (?, ?) RETURNING seq', before, body),
+    );
+    this.#draft = { seq, undone };
+    if (before === null) agenda.schedule('send-notices', now() + RETRY_MS);
+  }
+
+  /** The draft, if there is one, has all that it is to say: it is sent soon. */
+  completeDraft(): void {
+    if (this.#draft === undefined) return;
+    this.#draft = undefined;
     void this.flush();
   }
 
@@ -86,10 +113,15 @@ export class Notices {
   }
 
   async #flush(): Promise<void> {
-    const { store, agenda, ledger, send } = this.#options;
+    const { store, agenda, ledger, now, send } = this.#options;
     try {
       for (;;) {
-        const rows = rowsSchema.parse(store.query('SELECT seq, body FROM notice ORDER BY seq LIMIT 50'));
+        const rows = rowsSchema.parse(
+          store.query(
+            'SELECT seq, body FROM notice WHERE seq IS NOT ? ORDER BY seq LIMIT 50',
+            this.#draft?.seq ?? null,
+          ),
+        );
         const ends = ledger.unnotified();
         if (rows.length === 0 && ends.length === 0) break;
         const posted = rows.map(({ body }): Notice => JSON.parse(body));
@@ -98,11 +130,13 @@ export class Notices {
           ...ends.map(({ id, type, end }) => this.#composeEnd(id, type, end)),
         ]);
         await send(batch);
-        store.query('DELETE FROM notice WHERE seq <= ?', rows.slice(0, batch.length).at(-1)?.seq ?? 0);
+        for (const { seq } of rows.slice(0, batch.length))
+          store.query('DELETE FROM notice WHERE seq = ?', seq);
         ledger.markNotified(ends.slice(0, Math.max(0, batch.length - rows.length)).map(({ id }) => id));
       }
-      agenda.strike('send-notices');
       this.#attempts = 0;
+      if (this.#draft === undefined) agenda.strike('send-notices');
+      else agenda.schedule('send-notices', now() + RETRY_MS);
     } catch (thrown) {
       this.#putOff(thrown);
     }

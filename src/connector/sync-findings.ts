@@ -29,6 +29,12 @@ export class Findings {
     this.#options = options;
   }
 
+  /** Everything since it was last taken; undefined: nothing. */
+  get untold(): SyncReport | undefined {
+    const { changed, removed, goneCalendarIds } = this.#report;
+    return changed + removed + goneCalendarIds.length > 0 ? this.#report : undefined;
+  }
+
   /** Everything since it was last taken. */
   take(): SyncReport {
     const report = this.#report;
@@ -41,10 +47,13 @@ export class Findings {
     this.#report.goneCalendarIds.push(...calendarIds);
   }
 
-  /** What has come of a page: not what was never known before, and not what we have done ourselves. */
-  note({ calendar, known }: CalendarState, done: Applied, events: readonly MirroredEvent[]): void {
+  /**
+   * What has come of a page: not what was never known before, and not what we have done ourselves. Whether there
+   * was anything to be told.
+   */
+  note({ calendar, known }: CalendarState, done: Applied, events: readonly MirroredEvent[]): boolean {
     const { isOwnRemoval } = this.#options;
-    if (known === undefined) return;
+    if (known === undefined) return false;
     const told = new Map(events.map((event) => [event.eventId, event]));
     const changedEvents = done.changed.flatMap((id) => told.get(id) ?? []);
     const changed = changedEvents.length - this.#countOwn(calendar.id, changedEvents);
@@ -52,11 +61,12 @@ export class Findings {
       // With a series go its occurrences.
       ({ eventId, seriesId = eventId }) => !isOwnRemoval(eventId) && !isOwnRemoval(seriesId),
     ).length;
-    if (changed + removed === 0) return;
+    if (changed + removed === 0) return false;
     const report = this.#report;
     report.changed += changed;
     report.removed += removed;
     if (!report.calendarIds.includes(calendar.id)) report.calendarIds.push(calendar.id);
+    return true;
   }
 
   /** How many of these are our own doing: an occurrence that says nothing of its own has changed with its series. */

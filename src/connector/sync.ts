@@ -39,6 +39,11 @@ export interface SyncOptions extends FindingsOptions {
   /** Why nothing may be asked of the account now, if so. */
   obstacle: () => Failure | undefined;
   /**
+   * There is something to be told: everything that the run has found until now. Called in the same step of the
+   * storage in which that is taken in, for no later run finds it again.
+   */
+  onFound: (report: SyncReport) => void;
+  /**
    * A run has ended; it may be the first. Called before those who wait for it are answered, with what it came to:
    * also one that has failed may have found what is to be told.
    */
@@ -221,7 +226,7 @@ export class Sync {
     // Nobody can give up their last calendar.
     if (calendars.length === 0 && mirror.calendars().length > 0)
       return fail({ kind: 'malformed', at: 'calendars' });
-    const gone = store.transaction(() => {
+    store.transaction(() => {
       const goneIds = mirror.adoptList(calendars, now());
       if (workingHours === undefined) forgetFact(store, WORKING_HOURS);
       else writeFact(store, WORKING_HOURS, workingHours);
@@ -229,9 +234,9 @@ export class Sync {
       const { epoch = randomId(), attempts = 0, forgottenSeq = 0 } = known ?? {};
       const forgotten = mirror.forgetGone(now()) ?? forgottenSeq;
       writeFact(store, SYNC, { epoch, attempts, listedAtMs, forgottenSeq: forgotten });
-      return goneIds;
+      this.#findings.noteGone(goneIds);
+      this.#tell(goneIds.length > 0);
     });
-    this.#findings.noteGone(gone);
     return ok(undefined);
   }
 
@@ -293,12 +298,12 @@ export class Sync {
       const applied = mirror.apply(id, { events, removed: [...removed, ...vanished] }, now());
       if (isComplete) mirror.settle(id, position, { asOfMs, window });
       else mirror.mix(id);
+      const told = applied.removed.filter(({ eventId }) => !passed.has(eventId));
+      this.#tell(this.#findings.note(state, { changed: applied.changed, removed: told }, events));
       return applied;
     });
     tally.changed += done.changed.length;
     tally.removed += done.removed.length;
-    const told = done.removed.filter(({ eventId }) => !passed.has(eventId));
-    this.#findings.note(state, { changed: done.changed, removed: told }, events);
     if (isComplete) {
       this.#doubts.settle(id);
       return { act: 'done' };
@@ -307,6 +312,11 @@ export class Sync {
     return pages < MOST_PAGES
       ? { act: 'go-on', reading: { ...reading, position, pages } }
       : { act: 'fail', failure: { kind: 'malformed', at: 'changes' } };
+  }
+
+  #tell(hasMore: boolean): void {
+    const { untold } = this.#findings;
+    if (hasMore && untold !== undefined) this.#options.onFound(untold);
   }
 
   /** What is known stays, and is not answered from, until another reading from the start has said the same. */

@@ -119,6 +119,8 @@ export function openSync(storage: Store, remote: Remote) {
     obstacle: (): Failure | undefined => undefined,
     /** Before a statement runs; a throw makes it fail. */
     beforeQuery: (_statement: string, _values: readonly SqlValue[]): void => {},
+    /** What a run has found until now, as it is to be told. */
+    onFound: (_changed: number, _removed: number): void => {},
     refreshes: 0,
     /** Whether a refused token is refreshed to good effect. */
     refresh: (): Failure | undefined => undefined,
@@ -168,6 +170,7 @@ export function openSync(storage: Store, remote: Remote) {
       obstacle: () => script.obstacle(),
       isOwn: ({ details }) => own.versions.has(details?.etag ?? ''),
       isOwnRemoval: (eventId) => own.removals.has(eventId),
+      onFound: ({ changed, removed }) => script.onFound(changed, removed),
       onEnd: (outcome, report) => void ended.push({ outcome, report }),
     });
     return { mirror, sync };

@@ -86,6 +86,8 @@ export function createSyncDouble({ clock }: World, { renews = false } = {}) {
     /** Called when a call has been carried out, before its answer is here. */
     after: (_call: SyncCall, _subject: string): void => {},
     lifeMs: LIFE_MS,
+    /** So many changes are told at once. */
+    pageSize: Infinity,
     /** The channels that live, of one calendar or of all. */
     living: (calendarId?: string) =>
       [...open.values()].filter(
@@ -134,13 +136,15 @@ export function createSyncDouble({ clock }: World, { renews = false } = {}) {
           act('changes', id, () => {
             const log = logOf(id);
             const told = new Map<string, MirroredEvent | undefined>();
-            for (const { eventId, event } of log.slice(Number(position ?? 0))) told.set(eventId, event);
+            const from = Number(position ?? 0);
+            const to = Math.min(log.length, from + double.pageSize);
+            for (const { eventId, event } of log.slice(from, to)) told.set(eventId, event);
             const events = [...told.values()].filter((event) => event !== undefined);
             const removed =
               position === undefined
                 ? []
                 : [...told].filter(([, event]) => event === undefined).map(([gone]) => gone);
-            return ok({ events, removed, position: String(log.length), isComplete: true });
+            return ok({ events, removed, position: String(to), isComplete: to === log.length });
           }),
         ),
       ),
@@ -253,6 +257,7 @@ export function openMirror(state: DurableObjectState, world: World, double: Sync
     store,
     countRows,
     agenda,
+    notices,
     mirror,
     channels,
     ownWrites,

@@ -624,6 +624,43 @@ describe('that a calendar has changed', () => {
       (double) => double.calendars.push(calendarOf('bob')),
     ));
 
+  it('is told in one notice, however many pages it came in', () =>
+    withFilledMirror(async (bench, double, { sent }) => {
+      double.pageSize = 1;
+      for (const name of ['one', 'two', 'three']) double.put('ada', eventOf(name, 2));
+      await bench.upkeep.bringUpToDate('upkeep');
+      await settle();
+      expect(changesTold(sent)).toEqual([{ calendarIds: ['ada'], changed: 3, removed: 0 }]);
+      expect(bench.dueAt('send-notices')).toBeUndefined();
+    }));
+
+  it('is told though the run that had found it did not come to its end', () =>
+    withFilledMirror(async (bench, double, world, state) => {
+      double.pageSize = 2;
+      for (const name of ['one', 'two', 'three']) double.put('ada', eventOf(name, 2));
+      let pages = 0;
+      double.before = (call) => {
+        if (call === 'changes') pages += 1;
+        return pages < 2 ? Promise.resolve() : new Promise(() => {});
+      };
+      bench.upkeep.refresh('upkeep');
+      await settle();
+      // What waits to be sent is told by itself, and the run goes on.
+      await bench.notices.flush();
+      expect(changesTold(world.sent)).toEqual([]);
+      // The object dies, and another wakes.
+      double.before = () => Promise.resolve();
+      const next = openMirror(state, world, double);
+      expect(next.dueIn('send-notices')).toBeLessThanOrEqual(15 * SECOND_MS);
+      await next.notices.flush();
+      await next.upkeep.bringUpToDate('upkeep');
+      await settle();
+      expect(changesTold(world.sent)).toEqual([
+        { calendarIds: ['ada'], changed: 2, removed: 0 },
+        { calendarIds: ['ada'], changed: 1, removed: 0 },
+      ]);
+    }));
+
   it('is told of a calendar that is gone', () =>
     withFilledMirror(
       async (bench, double, { sent }) => {

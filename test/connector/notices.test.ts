@@ -18,6 +18,60 @@ function alertOf(n: number) {
   return { type: 'operator-alert' as const, error };
 }
 
+describe('a notice that is not complete yet', () => {
+  const changed = (n: number) => ({ type: 'calendar-changed' as const, result: { changed: n } });
+  const told = (sent: readonly Notice[]) => sent.map(({ result }) => result);
+
+  it('waits while others are sent, and is sent once with what it came to say', () =>
+    withParts(async ({ notices, agenda, countRows }, { sent }) => {
+      notices.draft(changed(1));
+      notices.post({ type: 'connector-connected' });
+      await settle();
+      expect(sent.map(({ type }) => type)).toEqual(['connector-connected']);
+      expect(agenda.has('send-notices')).toBe(true);
+      expect(countRows(() => notices.draft(changed(2)))).toBe(1);
+      notices.completeDraft();
+      await settle();
+      expect(told(sent.slice(1))).toEqual([{ changed: 2 }]);
+      expect(agenda.has('send-notices')).toBe(false);
+      notices.completeDraft();
+      notices.draft(changed(3));
+      notices.completeDraft();
+      await settle();
+      expect(told(sent.slice(2))).toEqual([{ changed: 3 }]);
+    }));
+
+  it('is sent by the next life as it was', () =>
+    withParts(async ({ notices }, world, state) => {
+      notices.draft(changed(1));
+      notices.draft(changed(2));
+      const reopened = openParts(state, world);
+      expect(reopened.agenda.has('send-notices')).toBe(true);
+      await reopened.notices.flush();
+      expect(told(world.sent)).toEqual([{ changed: 2 }]);
+    }));
+
+  it('takes no other’s place when its own row has been undone', () =>
+    withParts(async ({ notices, store }, { sent, script }) => {
+      script.sendNotices = DOWN;
+      const undone = () =>
+        store.transaction(() => {
+          notices.draft(changed(1));
+          throw new Error('undone');
+        });
+      expect(undone).toThrow('undone');
+      notices.post({ type: 'connector-connected' });
+      notices.draft(changed(2));
+      await settle();
+      script.sendNotices = () => Promise.resolve();
+      notices.completeDraft();
+      await settle();
+      await notices.flush();
+      expect(sent.map(({ type }) => type)).toEqual(['connector-connected', 'calendar-changed']);
+      expect(told(sent.slice(1))).toEqual([{ changed: 2 }]);
+    }));
+});
+
 describe('a notice of the connector', () => {
   it('is sent at once, with its connector and its time', () =>
     withParts(async ({ notices, agenda }, { sent }) => {
