@@ -52,6 +52,11 @@ export class Agenda {
     return this.#duties().has(duty);
   }
 
+  /** Enters a duty, or moves it to an earlier time; one that is due earlier already is left. */
+  hasten(duty: Duty, dueAtMs: number): void {
+    if ((this.#duties().get(duty) ?? Infinity) > dueAtMs) this.schedule(duty, dueAtMs);
+  }
+
   /** The alarm has gone off: the platform holds none now. */
   alarmWentOff(): void {
     this.#armedFor = null;

@@ -33,6 +33,9 @@ const SLEPT_MS = 35 * MINUTE_MS;
 const ANNOUNCED_MS = 20 * MINUTE_MS;
 /** A mirror that nobody has asked for so long is kept up no more, until somebody does. */
 const ASLEEP_AFTER_MS = 7 * 24 * HOUR_MS;
+/** Runs that notifications bring about are so far apart: the farther, the longer they keep coming. */
+const SHORTEST_GAP_MS = 2 * SECOND_MS;
+const LONGEST_GAP_MS = MINUTE_MS;
 /** After so many failures in a row what nobody uses is tried at the pace of a poll: more often would be no use. */
 const PROMPT_RETRIES = 8;
 /** What so many questions since the last run have been answered from is read again before it is too old. */
@@ -72,8 +75,14 @@ export interface MirrorUpkeepOptions extends Omit<
 export class MirrorUpkeep {
   readonly #options: MirrorUpkeepOptions;
   readonly #sync: Sync;
-  /** When each calendar was last said to have changed. */
-  readonly #announcedAtMs = new Map<string, number>();
+  /** When each calendar was last said to have changed, and whether it has been read from there on. */
+  readonly #announcements = new Map<string, { atMs: number; isRead: boolean }>();
+  /** Those that came before the run under way, which reads what they tell of. */
+  #beingRead: { isRead: boolean }[] = [];
+  /** No run has begun since. */
+  #isAnnounced = false;
+  #beganAtMs = -Infinity;
+  #gapMs = SHORTEST_GAP_MS;
   /** Answers since the last run. */
   #served = 0;
   /** A further run has been asked for while one is under way. */
@@ -114,7 +123,10 @@ export class MirrorUpkeep {
     if (this.#isClosed) return fail({ kind: 'grant-revoked', detail: 'the account is being disconnected' });
     // The alarm goes on with it should this life end: at once, or from when the run under way has ended.
     if (this.#sync.isRunning) this.#isFollowed = true;
-    else agenda.schedule('sync', now() + WATCH_MS);
+    else {
+      this.#noteBegun();
+      agenda.schedule('sync', now() + WATCH_MS);
+    }
     return await this.#sync.request(lane, mustList);
   }
 
@@ -129,13 +141,26 @@ export class MirrorUpkeep {
       .then(() => this.#options.rearm());
   }
 
+  #noteBegun(): void {
+    const nowMs = this.#options.now();
+    if (this.#isAnnounced) {
+      const isStream = nowMs - this.#beganAtMs < 2 * this.#gapMs;
+      this.#gapMs = isStream ? Math.min(2 * this.#gapMs, LONGEST_GAP_MS) : SHORTEST_GAP_MS;
+    }
+    this.#isAnnounced = false;
+    this.#beganAtMs = nowMs;
+    this.#beingRead = [...this.#announcements.values()].filter(({ isRead }) => !isRead);
+  }
+
   /** Whether what is known of a calendar is no older than that, and nothing newer is known to be. */
   isFresh({ calendar, known, isDoubted, isMixed }: CalendarState, maxStalenessMs: number): boolean {
     const { now, ownWrites } = this.#options;
     if (known === undefined || isDoubted || isMixed) return false;
     const { asOfMs } = known;
-    const announcedAtMs = this.#announcedAtMs.get(calendar.id) ?? -Infinity;
-    return now() - asOfMs <= maxStalenessMs && announcedAtMs < asOfMs && ownWrites.areKnownAt(asOfMs);
+    // Within a millisecond the order of the two is known of a run that has ended well.
+    const announced = this.#announcements.get(calendar.id);
+    const isRead = announced === undefined || announced.isRead || announced.atMs < asOfMs;
+    return now() - asOfMs <= maxStalenessMs && isRead && ownWrites.areKnownAt(asOfMs);
   }
 
   /** Whether a calendar has been kept up, so that bringing it up to date costs no more than asking would. */
@@ -162,19 +187,28 @@ export class MirrorUpkeep {
     if (this.#options.now() - asOfMs > SLEPT_MS && !this.#sync.isRunning) this.refresh('upkeep');
   }
 
-  /** The provider has told something. However much it tells at once, there is one run for it, and one after that. */
+  /**
+   * The provider has told something. However much it tells at once, there is one run for it, and one after that, a
+   * little later: where a calendar changes all the time, its changes are read together.
+   */
   hear(notices: readonly PushNotice[]): void {
-    const { channels, now } = this.#options;
+    const { agenda, channels, now } = this.#options;
     if (this.#isClosed) return;
     let mayHaveChanged = false;
     for (const notice of notices) {
       const announcement = channels.hear(notice);
       if (announcement === undefined || !announcement.mayHaveChanged) continue;
       mayHaveChanged = true;
-      this.#announcedAtMs.set(announcement.calendarId, now());
+      this.#announcements.set(announcement.calendarId, { atMs: now(), isRead: false });
     }
     this.#planChannels();
-    if (mayHaveChanged && this.isBegun) this.refresh('webhook');
+    if (!mayHaveChanged || !this.isBegun) return;
+    this.#isAnnounced = true;
+    // Otherwise looked at again when that run has ended, and when what holds it back has passed.
+    if (this.#sync.isRunning || now() < this.#restUntilMs) return;
+    const dueAtMs = this.#beganAtMs + this.#gapMs;
+    if (now() >= dueAtMs) this.#run('webhook');
+    else agenda.hasten('sync', dueAtMs);
   }
 
   /** The run that the agenda has down is due. Returns at once. */
@@ -182,7 +216,7 @@ export class MirrorUpkeep {
     const { agenda, now } = this.#options;
     if (this.#isClosed) return;
     agenda.schedule('sync', now() + WATCH_MS);
-    if (!this.#sync.isRunning) this.#run('upkeep');
+    if (!this.#sync.isRunning) this.#run(this.#isAnnounced ? 'webhook' : 'upkeep');
   }
 
   /** Channels are due. Returns at once. */
@@ -287,15 +321,17 @@ export class MirrorUpkeep {
     const { agenda, channels, notices, now, onFailure } = this.#options;
     this.#served = 0;
     if (!outcome.ok) onFailure(outcome.failure);
+    else for (const announced of this.#beingRead) announced.isRead = true;
     // Also of a run that has failed: what it has taken in, no later one finds again.
     notices.completeDraft();
     for (const id of calendarIds) if (!this.#wasAnnounced(id)) channels.suspect(id);
     this.#planChannels();
     // By what the run has found of the channels.
     const retryAtMs = outcome.ok ? undefined : this.#retryAt(outcome.failure);
-    const nextAtMs = outcome.ok ? this.#nextPollAt() : this.#slowDown(retryAtMs);
+    const nextAtMs = outcome.ok ? this.#nextAt() : this.#slowDown(retryAtMs);
     this.#restUntilMs = retryAtMs ?? -Infinity;
     const dueAtMs = this.#isFollowed ? now() + WATCH_MS : nextAtMs;
+    if (this.#isFollowed) this.#noteBegun();
     this.#isFollowed = false;
     if (dueAtMs === undefined) agenda.strike('sync');
     else agenda.schedule('sync', dueAtMs);
@@ -304,8 +340,8 @@ export class MirrorUpkeep {
 
   /** Whether a change that a run has found was told of before. */
   #wasAnnounced(calendarId: string): boolean {
-    const announcedAtMs = this.#announcedAtMs.get(calendarId);
-    return announcedAtMs !== undefined && this.#options.now() - announcedAtMs < ANNOUNCED_MS;
+    const announced = this.#announcements.get(calendarId);
+    return announced !== undefined && this.#options.now() - announced.atMs < ANNOUNCED_MS;
   }
 
   #isAsleep(): boolean {
@@ -315,6 +351,14 @@ export class MirrorUpkeep {
   #unusedMs(): number {
     const { store, now } = this.#options;
     return now() - (readFact(store, LAST_USE)?.atMs ?? now());
+  }
+
+  /** When the next run is due after one that went well; undefined: not until somebody asks. */
+  #nextAt(): number | undefined {
+    const pollAtMs = this.#nextPollAt();
+    if (!this.#isAnnounced) return pollAtMs;
+    // Told of during the run, which may have read past it already.
+    return Math.min(pollAtMs ?? Infinity, Math.max(this.#options.now(), this.#beganAtMs + this.#gapMs));
   }
 
   /** When to look by the clock; undefined: not until somebody asks. */

@@ -85,17 +85,27 @@ describe('how fresh a mirror is', () => {
     }));
 
   it('is over with the instant in which a change is announced, until that has been read', () =>
-    withFilledMirror(async (bench, double, { clock }) => {
+    withFilledMirror(async (bench, double) => {
       const letGo = holdUp(double, 'changes');
       bench.upkeep.hear(double.announce('ada'));
       await settle();
       expect(isFresh(bench, Infinity)).toBe(false);
-      await clock.advance(1);
       letGo();
       await settle();
-      // The run began in the instant of the announcement, which it may have read past.
+      expect(isFresh(bench, Infinity)).toBe(true);
+      expect(double.countOf('changes')).toBe(1);
+    }));
+
+  it('is over with a change that is announced in the instant in which a run has begun', () =>
+    withFilledMirror(async (bench, double) => {
+      const letGo = holdUp(double, 'changes');
+      const done = bench.upkeep.bringUpToDate('interactive');
+      // It may have been read past already.
+      bench.upkeep.hear(double.announce('ada'));
+      letGo();
+      await done;
       expect(isFresh(bench, Infinity)).toBe(false);
-      await bench.upkeep.bringUpToDate('interactive');
+      await bench.pass(2 * SECOND_MS);
       expect(isFresh(bench, Infinity)).toBe(true);
     }));
 
@@ -163,7 +173,7 @@ describe('how fresh a mirror is', () => {
       fc.asyncProperty(fc.array(step, { maxLength: 25 }), (steps) =>
         withFilledMirror(async (bench, double, { clock }) => {
           let readAtMs = asOf(bench);
-          let announcedAtMs = -Infinity;
+          let isAnnounced = false;
           // Only what this test asks for is read.
           for (const one of steps) {
             // oxlint-disable no-await-in-loop
@@ -173,16 +183,19 @@ describe('how fresh a mirror is', () => {
               double.weather = () => DOWN;
               bench.upkeep.hear(words);
               await settle();
-              if (words.length > 0) announcedAtMs = clock.now();
+              isAnnounced ||= words.length > 0;
             }
             if (one.act === 'read' || one.act === 'fail') {
               double.weather = () => (one.act === 'fail' ? DOWN : undefined);
-              if (one.act === 'read') readAtMs = clock.now();
+              if (one.act === 'read') {
+                readAtMs = clock.now();
+                isAnnounced = false;
+              }
               await bench.upkeep.bringUpToDate('interactive');
             }
             // oxlint-enable no-await-in-loop
             if (one.act !== 'ask') continue;
-            const isTrue = clock.now() - readAtMs <= one.max && announcedAtMs < readAtMs;
+            const isTrue = clock.now() - readAtMs <= one.max && !isAnnounced;
             expect(isFresh(bench, one.max)).toBe(isTrue);
           }
         }),
@@ -357,7 +370,7 @@ describe('reading ahead', () => {
 });
 
 describe('notifications', () => {
-  it('lead to one run, and one for all that come meanwhile', () =>
+  it('lead to one run, and one for all that come meanwhile, two seconds after the first', () =>
     withFilledMirror(async (bench, double, { clock }) => {
       const letGo = holdUp(double, 'changes');
       for (let count = 0; count < 50; count += 1) {
@@ -368,8 +381,14 @@ describe('notifications', () => {
       expect(double.countOf('changes')).toBe(1);
       letGo();
       await settle();
+      expect(double.countOf('changes')).toBe(1);
+      expect(isFresh(bench, MINUTE_MS)).toBe(false);
+      expect(bench.dueIn('sync')).toBe(1_500);
+      await bench.pass(1_500);
       expect(double.countOf('changes')).toBe(2);
       expect(isFresh(bench, MINUTE_MS)).toBe(true);
+      await bench.pass(10 * MINUTE_MS);
+      expect(double.countOf('changes')).toBe(2);
       expect(new Set(double.lanes)).toEqual(new Set(['webhook']));
     }));
 
@@ -386,6 +405,8 @@ describe('notifications', () => {
       };
       letGo();
       await settle();
+      expect(bench.dueIn('sync')).toBe(SECOND_MS);
+      await bench.pass(SECOND_MS);
       expect(double.countOf('changes')).toBe(2);
       expect(bench.dueIn('sync')).toBeLessThanOrEqual(2 * MINUTE_MS);
 
@@ -395,6 +416,45 @@ describe('notifications', () => {
       const next = openMirror(state, world, double);
       await next.pass(2 * MINUTE_MS);
       expect(next.mirror.idsOf('ada')).toEqual(['late']);
+    }));
+
+  it('of a calendar that changes all the time lead to a run in a minute, and at once again when it rests', () =>
+    withFilledMirror(async (bench, double) => {
+      const hearFor = async (seconds: number) => {
+        for (let second = 0; second < seconds; second += 1) {
+          bench.upkeep.hear(double.announce('ada'));
+          // oxlint-disable-next-line no-await-in-loop
+          await bench.pass(SECOND_MS);
+        }
+      };
+      await hearFor(5 * 60);
+      const soFar = double.countOf('changes');
+      // Two seconds after the first, then after four, and so on.
+      expect(soFar).toBeLessThanOrEqual(10);
+      await hearFor(10 * 60);
+      expect(double.countOf('changes') - soFar).toBeLessThanOrEqual(10);
+      expect(double.countOf('changes') - soFar).toBeGreaterThanOrEqual(9);
+      // None is left out: the last is read, too.
+      await bench.pass(MINUTE_MS);
+      expect(isFresh(bench, 2 * MINUTE_MS)).toBe(true);
+      await bench.pass(5 * MINUTE_MS);
+      double.calls.length = 0;
+      bench.upkeep.hear(double.announce('ada'));
+      await settle();
+      expect(double.countOf('changes')).toBe(1);
+      await bench.pass(SECOND_MS);
+      bench.upkeep.hear(double.announce('ada'));
+      await bench.pass(SECOND_MS);
+      expect(double.countOf('changes')).toBe(2);
+    }));
+
+  it('put off nothing that is due before', () =>
+    withFilledMirror(async (bench, double, { clock }) => {
+      bench.upkeep.hear(double.announce('ada'));
+      await settle();
+      bench.agenda.schedule('sync', clock.now() + 500);
+      bench.upkeep.hear(double.announce('ada'));
+      expect(bench.dueIn('sync')).toBe(500);
     }));
 
   it('do not hurry a run that has failed', () =>
