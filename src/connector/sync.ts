@@ -23,6 +23,9 @@ const LIST_KEPT_UNASKED_MS = 6 * 60 * MINUTE_MS;
 /** A reading that does not end is given up after so many pages of one calendar. */
 const MOST_PAGES = 2_000;
 
+/** A page that is too large is asked for in ever smaller ones, down to a single event. */
+const LARGEST_DIVISOR = 512;
+
 /** A run that threw, over an event perhaps that is there the next time, too: it counts as one that has failed. */
 const FAULT: Failure = { kind: 'malformed', at: 'mirror' };
 
@@ -61,6 +64,8 @@ interface Reading {
   seen?: Set<string>;
   hasStartedOver: boolean;
   pages: number;
+  /** Its pages are smaller by so much than others: one was too large to be read. */
+  divisor: number;
 }
 
 /**
@@ -247,13 +252,14 @@ export class Sync {
     const reaches = known !== undefined && known.window.endMs - nowMs >= PROMISED_AHEAD_MS;
     // What the mirror covers moves along: read from the start again before it ends too soon.
     if (position === undefined || !reaches) return this.#fromTheStart(state, false);
-    return { state, position, window: known.window, asOfMs: nowMs, hasStartedOver: false, pages: 0 };
+    const { window } = known;
+    return { state, position, window, asOfMs: nowMs, hasStartedOver: false, pages: 0, divisor: 1 };
   }
 
-  #fromTheStart(state: CalendarState, hasStartedOver: boolean): Reading {
+  #fromTheStart(state: CalendarState, hasStartedOver: boolean, divisor = 1): Reading {
     const nowMs = this.#options.now();
     const window = { startMs: nowMs - BEHIND_MS, endMs: nowMs + AHEAD_MS };
-    return { state, window, asOfMs: nowMs, seen: new Set(), hasStartedOver, pages: 0 };
+    return { state, window, asOfMs: nowMs, seen: new Set(), hasStartedOver, pages: 0, divisor };
   }
 
   /** The next page of each; fails as a whole where the token is refused, so that it is refreshed. */
@@ -261,9 +267,10 @@ export class Sync {
     const { account, provider, mirror } = this.#options;
     return await account.use(lane, async (access) => {
       const pages = await provider.sync.readChanges(
-        open.map(({ state: { calendar }, position, window }) => ({
+        open.map(({ state: { calendar }, position, window, divisor }) => ({
           calendar,
           window,
+          divisor,
           ...(position !== undefined && { position }),
           findSeries: (seriesId) => mirror.findEvent(calendar.id, seriesId),
         })),
@@ -341,7 +348,7 @@ export class Sync {
         this.#note(id, 'cursor-expired');
         mirror.startOver(id, state.isDoubted);
         if (reading.hasStartedOver) return { act: 'fail', failure: { kind: 'malformed', at: 'changes' } };
-        return { act: 'go-on', reading: this.#fromTheStart(state, true) };
+        return { act: 'go-on', reading: this.#fromTheStart(state, true, reading.divisor) };
       case 'unsupported':
       case 'not-found':
       case 'consent-missing':
@@ -349,11 +356,14 @@ export class Sync {
         this.#note(id, failure.kind);
         mirror.markUnreadable(id, now());
         return { act: 'done' };
+      case 'malformed':
+        if (failure.isTooLarge === true && reading.divisor < LARGEST_DIVISOR)
+          return { act: 'go-on', reading: { ...reading, divisor: reading.divisor * 2 } };
+        return { act: 'fail', failure };
       case 'throttled':
       case 'unavailable':
       case 'token-rejected':
       case 'grant-revoked':
-      case 'malformed':
       case 'misconfigured':
       case 'rejected':
       case 'conflict':

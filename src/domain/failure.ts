@@ -41,8 +41,8 @@ export type Failure =
   | { kind: 'cursor-expired' }
   /** Our request was wrong; asking again changes nothing. */
   | { kind: 'rejected'; status: number; code: string }
-  /** The reply did not have the promised shape. `at` names the place in it. */
-  | { kind: 'malformed'; at: string }
+  /** The reply did not have the promised shape, or more bytes than are read. `at` names the place in it. */
+  | { kind: 'malformed'; at: string; isTooLarge?: true }
   /** Our own registration or configuration is wrong: alarm the operator, not the person. */
   | { kind: 'misconfigured'; detail: string };
 

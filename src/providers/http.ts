@@ -60,7 +60,7 @@ export function createSend({ fetch, now, timeoutMs, maxBodyBytes }: HttpOptions)
       });
       const read = await readBounded(response, maxBodyBytes, signal);
       if (read === undefined)
-        return fail({ kind: 'malformed', at: `body of more than ${maxBodyBytes} bytes` });
+        return fail({ kind: 'malformed', at: `body of more than ${maxBodyBytes} bytes`, isTooLarge: true });
       return ok({ status: response.status, headers: response.headers, body: read, receivedAtMs: now() });
     } catch {
       return fail({ kind: 'unavailable', ambiguous: method !== 'GET' });

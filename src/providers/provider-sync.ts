@@ -17,6 +17,8 @@ export interface ChangesRequest {
   position?: string;
   /** What is to be covered at least. Counts where `position` is absent. */
   window: Interval;
+  /** By how much the page is to be smaller than the provider's pages are otherwise, in events: 1, 2, 4 and so on. */
+  divisor: number;
   /** A series of this calendar as it is known from before: what its occurrences do not say is read from it. */
   findSeries: (seriesId: string) => MirroredEvent | undefined;
 }

@@ -8,6 +8,8 @@ import { DAY_MS, settle, START_MS } from './world.ts';
 const { id: ID } = CALENDAR;
 const LIST_KEPT_MS = 15 * 60_000;
 
+const TOO_LARGE: Failure = { kind: 'malformed', at: 'body', isTooLarge: true };
+
 describe('a run', () => {
   it('reads all pages of every calendar that counts and can be read, and then what has changed', () =>
     withSync(
@@ -125,6 +127,34 @@ describe('a run', () => {
         'unavailable',
         'unavailable',
         'done',
+      ]);
+    }));
+
+  it('asks for smaller pages where one is too large to be read, and for the others of that reading too', () =>
+    withSync(async ({ sync, remote, mirror }) => {
+      remote.put(...named('a', 5));
+      remote.pageSize = 2;
+      remote.answer = ({ divisor }) => (divisor < 4 ? fail(TOO_LARGE) : undefined);
+      expect(await sync.request('webhook')).toMatchObject({ ok: true });
+      expect(remote.asked.map(({ position, request }) => [position, request.divisor])).toEqual([
+        [undefined, 1],
+        [undefined, 2],
+        [undefined, 4],
+        ['full:5:2', 4],
+        ['full:5:4', 4],
+      ]);
+      expect(idsOf(mirror)).toEqual(['a0', 'a1', 'a2', 'a3', 'a4']);
+      remote.asked.length = 0;
+      await sync.request('webhook');
+      expect(remote.asked[0]?.request.divisor).toBe(1);
+    }));
+
+  it('asks for smaller pages no longer than there are any', () =>
+    withSync(async ({ sync, remote }) => {
+      remote.answer = () => fail(TOO_LARGE);
+      expect(await sync.request('webhook')).toEqual(fail(TOO_LARGE));
+      expect(remote.asked.map(({ request }) => request.divisor)).toEqual([
+        1, 2, 4, 8, 16, 32, 64, 128, 256, 512,
       ]);
     }));
 

@@ -135,7 +135,9 @@ describe('sending a request', () => {
     expect(fitting).toMatchObject({ ok: true });
     const { state, body } = endless('x'.repeat(60), 0);
     const tooLarge = await sendWith(async () => new Response(body))(REQUEST);
-    expect(tooLarge).toEqual(fail({ kind: 'malformed', at: 'body of more than 100 bytes' }));
+    expect(tooLarge).toEqual(
+      fail({ kind: 'malformed', at: 'body of more than 100 bytes', isTooLarge: true }),
+    );
     expect(state.cancelled).toBe(true);
   });
 });

@@ -59,7 +59,8 @@ export function readPosition(position: string): Place | undefined {
  * The same in every call: a sync token holds for the parameters that it was given for. Series come as masters
  * with their exceptions. Deleted events are not asked for: since a sync token they are told anyway.
  */
-const PARAMETERS = { singleEvents: 'false', maxResults: '500' };
+const PARAMETERS = { singleEvents: 'false' };
+const EVENTS_AT_ONCE = 500;
 /** A page is a megabyte or two, and the replies of a batch are one: more at once would be too long to read. */
 const MOST_AT_ONCE = 4;
 /** What a 403 says of calendars that may be seen, but not read. */
@@ -129,7 +130,7 @@ function toCall({ request, place }: Reading): ApiCall {
   return {
     method: 'GET',
     path: ['calendars', request.calendar.id, 'events'],
-    query: { ...PARAMETERS, ...place },
+    query: { ...PARAMETERS, maxResults: String(Math.ceil(EVENTS_AT_ONCE / request.divisor)), ...place },
     what: 'calendar',
     writes: false,
   };

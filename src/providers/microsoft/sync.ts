@@ -199,11 +199,11 @@ function pathOf({ isPrimary, id }: MirroredCalendar): string[] {
 }
 
 function deltaRequest(
-  { calendar, position }: ChangesRequest,
+  { calendar, position, divisor }: ChangesRequest,
   { path }: Position,
   among: number,
 ): GraphRequest {
-  const size = Math.max(Math.floor(EVENTS_AT_ONCE / among), FEWEST_AT_ONCE);
+  const size = Math.ceil(Math.max(Math.floor(EVENTS_AT_ONCE / among), FEWEST_AT_ONCE) / divisor);
   return {
     method: 'GET',
     path,

@@ -24,6 +24,7 @@ function asking(more: Partial<ChangesRequest> = {}): ChangesRequest {
   return {
     calendar: calendar('a@x.test'),
     window: { startMs: START + 999, endMs: START + 1_000_000 },
+    divisor: 1,
     findSeries: () => undefined,
     ...more,
   };
@@ -80,6 +81,14 @@ describe('reading a calendar for the first time', () => {
     expect(outcome).toMatchObject(
       ok({ events: [{ eventId: 'e1' }], removed: [], position: since('s1'), isComplete: true }),
     );
+  });
+
+  it('is by smaller pages where they are asked for, down to one event', async () => {
+    const sizes = async (divisor: number) => {
+      const { sent } = await readOne(reply(200, { nextSyncToken: 's1' }), asking({ divisor }));
+      return queryOf(sent[0]?.url)['maxResults'];
+    };
+    expect([await sizes(4), await sizes(512)]).toEqual(['125', '1']);
   });
 
   it('goes from page to page under the same parameters, over an empty one, to the sync token', async () => {

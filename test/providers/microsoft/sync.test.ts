@@ -54,6 +54,7 @@ const refusal = (status: number, code: string): GraphAnswer => ({ status, body: 
 interface Asking {
   calendar?: MirroredCalendar;
   position?: string;
+  divisor?: number;
   known?: MirroredEvent[];
 }
 
@@ -61,12 +62,15 @@ interface Asking {
 async function ask(asking: Asking | Asking[], answer: (path: string) => GraphAnswer | undefined) {
   const { send, asked } = scriptedGraph(({ url }) => answer(url) ?? refusal(404, 'ErrorItemNotFound'));
   const { access } = scriptedAccess(send);
-  const requests = [asking].flat().map(({ calendar = MAIN, position, known = [] }): ChangesRequest => ({
-    calendar,
-    window: WINDOW,
-    findSeries: (id) => known.find(({ eventId }) => eventId === id),
-    ...(position !== undefined && { position }),
-  }));
+  const requests = [asking]
+    .flat()
+    .map(({ calendar = MAIN, position, divisor = 1, known = [] }): ChangesRequest => ({
+      calendar,
+      divisor,
+      window: WINDOW,
+      findSeries: (id) => known.find(({ eventId }) => eventId === id),
+      ...(position !== undefined && { position }),
+    }));
   const outcomes = await createMicrosoftSync(CONFIG).readChanges(requests, access);
   const parts = asked.flatMap((request) =>
     request.url.endsWith('/$batch')
@@ -88,6 +92,13 @@ async function afterFirst(calendar = MAIN): Promise<string> {
 }
 
 describe('the first reading of a calendar', () => {
+  it('is by smaller pages where they are asked for, down to one event', async () => {
+    const sizes = async (divisor: number) =>
+      (await ask({ divisor }, () => last([]))).parts[0]?.headers['Prefer'];
+    expect(await sizes(4)).toContain('odata.maxpagesize=50');
+    expect(await sizes(512)).toContain('odata.maxpagesize=1,');
+  });
+
   it('asks for the view of the default calendar, a day further on both sides, and selects nothing', async () => {
     const { parts } = await ask({}, () => last([]));
     const url = new URL(`https://graph.example${parts[0]?.url}`);
