@@ -26,6 +26,8 @@ import type { Store } from './store.ts';
 const MOST_EVENTS = 5_000;
 /** The most changes in one page. */
 const MOST_CHANGES = 500;
+/** The longest answer, in characters of JSON: the platform hands over 32 MiB at most. */
+const LONGEST_ANSWER = 4 * 1024 * 1024;
 
 /** What an answer from the mirror is made of. `wasAsked`: the provider was asked for this very question. */
 export interface MirrorReading {
@@ -181,6 +183,12 @@ export class MirrorAnswers {
         field: 'timeMax',
         detail: `there are more than ${MOST_EVENTS} events: ask for a shorter range`,
       });
+    if (events.reduce((sum, event) => sum + JSON.stringify(event).length, 0) > LONGEST_ANSWER)
+      return fail({
+        kind: 'unsupported',
+        field: 'timeMax',
+        detail: 'there is too much in these events for one answer: ask for a shorter range',
+      });
     events.sort((a, b) => Date.parse(a.start) - Date.parse(b.start));
     const freshness = this.#freshnessOf([...listed.keys()], timeZone);
     return ok({ events, calendars: told, freshness });
@@ -218,14 +226,30 @@ export class MirrorAnswers {
     const begun = read?.begun ?? mirror.lastSeq;
     if (begun < forgottenSeq) return fail({ kind: 'cursor-expired' });
     const since = read?.seq ?? 0;
-    const { records, hasMore } = mirror.changesSince(since, MOST_CHANGES);
+    const page = mirror.changesSince(since, MOST_CHANGES);
+    const records = this.#fit(page.records);
+    const hasMore = page.hasMore || records.length < page.records.length;
     const cursorAt = hasMore ? `${records.at(-1)?.seq ?? since}.${begun}` : String(mirror.lastSeq);
     return ok({
-      changes: records.flatMap((record) => this.#tell(record)),
+      changes: records.flatMap(({ told }) => told),
       cursor: `v1.${epoch}.${cursorAt}`,
       hasMore,
       freshness: this.#freshnessOf(this.#readable(), 'UTC'),
     });
+  }
+
+  /** As many of these as one answer holds, told; those of one change stay together. */
+  #fit(records: readonly ChangeRecord[]): { seq: number; told: ListedChange[] }[] {
+    const fitting: { seq: number; told: ListedChange[] }[] = [];
+    let length = 0;
+    for (const record of records) {
+      const told = this.#tell(record);
+      length += JSON.stringify(told).length;
+      const isNew = fitting.length > 0 && fitting.at(-1)?.seq !== record.seq;
+      if (isNew && length > LONGEST_ANSWER) break;
+      fitting.push({ seq: record.seq, told });
+    }
+    return fitting;
   }
 
   #tell({ calendarId, eventId, event }: ChangeRecord): ListedChange[] {

@@ -51,6 +51,15 @@ function seriesOf(eventId: string, hours: number, over: Partial<MirroredEvent> =
   return eventOf(eventId, hours, { kind: 'series', recurrence: ['RRULE:FREQ=DAILY;COUNT=3'], ...over });
 }
 
+/** Seven events, one an hour, of which an answer holds three. */
+function putLong(double: SyncDouble): void {
+  for (let hour = 1; hour <= 7; hour += 1) {
+    const event = eventOf(`event-${hour}`, hour);
+    const { details = { status: 'confirmed', isBusy: true, isPrivate: false } } = event;
+    double.put('ada', { ...event, details: { ...details, description: 'x'.repeat(1_300_000) } });
+  }
+}
+
 const withBob = (double: SyncDouble) => void double.calendars.push(calendarOf('bob'));
 const withHiddenAndUnreadable = (double: SyncDouble) =>
   void double.calendars.push(
@@ -600,6 +609,16 @@ describe('the events of a range', () => {
       },
     ));
 
+  it('are refused where there is too much in them, and told for a shorter range', () =>
+    withFilledMirror(async (bench) => {
+      expect(await bench.answers.events(list())).toMatchObject({
+        ok: false,
+        failure: { kind: 'unsupported', field: 'timeMax' },
+      });
+      const few = list({ range: { startMs: START_MS, endMs: START_MS + 4 * HOUR_MS } });
+      expect(valueOf(await bench.answers.events(few)).events).toHaveLength(3);
+    }, putLong));
+
   it('wake a mirror that has slept', () =>
     withFilledMirror(async (bench, double) => {
       await bench.pass(8 * DAY_MS);
@@ -749,6 +768,18 @@ describe('what has changed', () => {
         double.put('ada', eventOf('b', 2));
       },
     ));
+
+  it('is told in smaller pages where there is much in it, everything once', () =>
+    withFilledMirror(async (bench) => {
+      const pages = await readAll(bench.answers);
+      expect(pages.map(({ changes, hasMore }) => [changes.length, hasMore])).toEqual([
+        [3, true],
+        [3, true],
+        [1, false],
+      ]);
+      const ids = pages.flatMap(({ changes }) => changes.map(({ eventId }) => eventId));
+      expect(ids).toEqual([1, 2, 3, 4, 5, 6, 7].map((hour) => `event-${hour}`));
+    }, putLong));
 
   it('is told in pages, everything once', () =>
     withFilledMirror(
