@@ -95,7 +95,8 @@ export class MirrorUpkeep {
   #channelFailures = 0;
   #isTending = false;
   #isClosed = false;
-  #shown: string | undefined;
+  /** How it was last shown to stand, and when. */
+  #shown: { state: string; cursor: string | null; atMs: number } | undefined;
 
   constructor(options: MirrorUpkeepOptions) {
     this.#options = options;
@@ -335,7 +336,7 @@ export class MirrorUpkeep {
     this.#isFollowed = false;
     if (dueAtMs === undefined) agenda.strike('sync');
     else agenda.schedule('sync', dueAtMs);
-    void this.#show(outcome, nextAtMs);
+    void this.#show(outcome, calendarIds.length > 0, nextAtMs);
   }
 
   /** Whether a change that a run has found was told of before. */
@@ -405,9 +406,9 @@ export class MirrorUpkeep {
     return this.#sync.failedRuns < PROMPT_RETRIES ? retryAtMs : Math.max(retryAtMs, pollAtMs);
   }
 
-  /** Shows how the mirror stands, where that is other than before: at most once a run. */
-  async #show(outcome: Outcome<SyncReport>, nextAtMs: number | undefined): Promise<void> {
-    const { mirror, show, onError } = this.#options;
+  /** Shows how the mirror stands, where that is other than before: at most once a run, and of a position alone once an hour. */
+  async #show(outcome: Outcome<SyncReport>, hasFound: boolean, nextAtMs: number | undefined): Promise<void> {
+    const { mirror, show, now, onError } = this.#options;
     const positions = Object.fromEntries(
       mirror
         .calendars()
@@ -420,13 +421,18 @@ export class MirrorUpkeep {
       retryCount: this.#sync.failedRuns,
       nextRetryAtMs: outcome.ok ? null : (nextAtMs ?? null),
     };
-    const shown = JSON.stringify({ ...status, nextRetryAtMs: status.nextRetryAtMs !== null });
-    if (shown === this.#shown) return;
+    const { cursor, nextRetryAtMs, ...rest } = status;
+    const state = JSON.stringify({ ...rest, isRetried: nextRetryAtMs !== null });
+    const before = this.#shown;
+    // Some providers name another position each time, though there is nothing new.
+    const isNews = hasFound || before === undefined || now() - before.atMs >= HOUR_MS;
+    if (state === before?.state && (cursor === before.cursor || !isNews)) return;
     try {
       await show(status);
-      this.#shown = shown;
+      this.#shown = { state, cursor, atMs: now() };
     } catch (thrown) {
       // Shown by the next run.
+      this.#shown = undefined;
       onError('sync state', describeThrown(thrown));
     }
   }

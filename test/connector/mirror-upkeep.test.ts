@@ -747,6 +747,21 @@ describe('how the mirror stands', () => {
       ]);
     }));
 
+  it('is shown once an hour where only the provider’s name for the position is another', () =>
+    withFilledMirror(async (bench, double, world) => {
+      world.script.createEvent = () => Promise.resolve(ok({ ...EVENT, eventId: 'own', etag: '"own"' }));
+      await create(bench, world);
+      for (let minute = 0; minute < 62; minute += 1) {
+        // What we have written ourselves is no news.
+        double.put('ada', eventOf('own', 1));
+        // oxlint-disable-next-line no-await-in-loop
+        await bench.upkeep.bringUpToDate('upkeep');
+        // oxlint-disable-next-line no-await-in-loop
+        await world.clock.advance(MINUTE_MS);
+      }
+      expect(bench.shown.map(({ cursor }) => cursor)).toEqual(['{"ada":"55"}']);
+    }));
+
   it('is shown when it was filled', () =>
     withMirror(async (bench) => {
       await bench.upkeep.bringUpToDate('interactive');
