@@ -52,6 +52,8 @@ export class Channels {
   readonly #turns = new Sequence();
   /** How often everything has been closed. */
   #closings = 0;
+  /** The highest number that each channel has told in this life. */
+  readonly #lastNumbers = new Map<string, number>();
   #isClosed = false;
 
   constructor(options: ChannelsOptions) {
@@ -87,9 +89,10 @@ export class Channels {
 
   /**
    * What a notification is about; undefined when it is of no channel of ours, or of one that has been replaced:
-   * that is closed then, should the provider still have it.
+   * that is closed then, should the provider still have it. Also for one that comes again, or after a later one:
+   * what it tells of was there to be read when that came.
    */
-  hear({ secret, kind, watchId, resourceId }: PushNotice): Announcement | undefined {
+  hear({ secret, kind, watchId, resourceId, number }: PushNotice): Announcement | undefined {
     const { now } = this.#options;
     const channel = this.#book.all().find((one) => one.secret === secret);
     // Whoever has the secret and knows neither the channel nor what it is of is not the provider.
@@ -110,6 +113,10 @@ export class Channels {
       };
       this.#book.write({ ...channel, watch, state: 'retiring', dueAtMs: now() });
       return undefined;
+    }
+    if (number !== undefined) {
+      if (number <= (this.#lastNumbers.get(channel.id) ?? -Infinity)) return undefined;
+      this.#lastNumbers.set(channel.id, number);
     }
     switch (kind) {
       case 'hello':

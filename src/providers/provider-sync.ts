@@ -71,6 +71,8 @@ export interface PushNotice {
    * wants to be renewed now; `ended`: it tells no more.
    */
   kind: 'changed' | 'hello' | 'missed' | 'renew' | 'ended';
+  /** Rises from one notification of a watch to the next, with gaps; where the provider counts them. */
+  number?: number;
 }
 
 /** A call of the webhook as it came. Names of headers are lower-case. */

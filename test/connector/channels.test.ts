@@ -142,6 +142,25 @@ describe('a notification', () => {
       expect(rowsOf(state)).toEqual(before);
     }));
 
+  it('that comes again, or after a later one, says nothing new', () =>
+    withChannels(async (channels, double, world, state) => {
+      await channels.tend(['ada']);
+      const say = (kind: 'hello' | 'changed', number: number) => ({
+        ...double.say(onlyOne(double), kind),
+        number,
+      });
+      const heard = [
+        say('hello', 1),
+        say('changed', 7),
+        say('changed', 7),
+        say('changed', 5),
+        say('changed', 8),
+      ].map((word) => channels.hear(word)?.mayHaveChanged);
+      expect(heard).toEqual([false, true, undefined, undefined, true]);
+      // The next life does not know what this one has heard.
+      expect(openChannels(state, world, double).hear(say('changed', 8))?.mayHaveChanged).toBe(true);
+    }));
+
   it('that names another channel, or another resource, is nothing', () =>
     withChannels(async (channels, double, _, state) => {
       await channels.tend(['ada']);

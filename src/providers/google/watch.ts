@@ -87,6 +87,7 @@ export function readPush({ headers }: PushCall): PushReading | undefined {
   const state = headers.get('x-goog-resource-state') ?? '';
   if (watchId === '' || secret === '' || state === '') return undefined;
   const resourceId = headers.get('x-goog-resource-id') ?? '';
+  const number = headers.get('x-goog-message-number') ?? '';
   return {
     notices: [
       {
@@ -94,6 +95,7 @@ export function readPush({ headers }: PushCall): PushReading | undefined {
         secret,
         kind: state === 'sync' ? 'hello' : 'changed',
         ...(resourceId !== '' && { resourceId }),
+        ...(/^\d{1,15}$/.test(number) && { number: Number(number) }),
       },
     ],
   };

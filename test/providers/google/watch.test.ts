@@ -130,8 +130,24 @@ describe('reading a call of the webhook', () => {
       ['something_new', 'changed'],
     ] as const)
       expect(google.readPush(call({ 'x-goog-resource-state': state }, 'whatever'))).toEqual({
-        notices: [{ watchId: 'channel-1', secret: 'secret1', kind }],
+        notices: [{ watchId: 'channel-1', secret: 'secret1', kind, number: 10 }],
       });
+  });
+
+  it('has the number of the message where that is one', () => {
+    const numberOf = (text: string) => {
+      const read = google.readPush(call({ 'x-goog-message-number': text }));
+      return read !== undefined && 'notices' in read ? read.notices[0]?.number : undefined;
+    };
+    expect(['1', '987654321', '', '-1', 'ten', '1e3', '9'.repeat(20)].map(numberOf)).toEqual([
+      1,
+      987_654_321,
+      undefined,
+      undefined,
+      undefined,
+      undefined,
+      undefined,
+    ]);
   });
 
   it('is none of Google without a channel, its secret or a state', () => {
