@@ -52,6 +52,7 @@ export class Actor {
       wipe: () => this.#wipe(),
       rearm: () => this.#rearm(),
     });
+    if (this.#parts.mirror === undefined) this.#parts.leftChannels.plan();
   }
 
   /** Takes tasks on, all written before any is started; the answers are in the order of the tasks. */
@@ -130,7 +131,8 @@ export class Actor {
   /** The provider tells that something has changed. Returns before that has been looked at. */
   async notified(notices: readonly PushNotice[]): Promise<void> {
     if (this.#wiped || this.#parts.connection.obstacle() !== undefined) return;
-    this.#parts.mirror?.upkeep.hear(notices);
+    if (this.#parts.mirror === undefined) this.#parts.leftChannels.plan();
+    else this.#parts.mirror.upkeep.hear(notices);
     await this.#arm();
   }
 
@@ -140,7 +142,11 @@ export class Actor {
 
   /** What the account has at the provider because of us is taken back, as far as that works. */
   async #release(): Promise<void> {
-    await Promise.all([this.#parts.holds.releaseAll(), this.#parts.mirror?.upkeep.release()]);
+    const { holds, mirror, leftChannels } = this.#parts;
+    await Promise.all([
+      holds.releaseAll(),
+      mirror === undefined ? leftChannels.release() : mirror.upkeep.release(),
+    ]);
   }
 
   /** Asks something of the account for a caller who waits. */
@@ -239,7 +245,7 @@ export class Actor {
           : this.#parts.mirror.upkeep.syncDue();
       case 'channels':
         return this.#parts.mirror === undefined
-          ? this.#parts.agenda.strike('channels')
+          ? await this.#parts.leftChannels.close()
           : this.#parts.mirror.upkeep.channelsDue();
     }
   }

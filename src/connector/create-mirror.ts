@@ -5,7 +5,7 @@ import type { RecordEvent } from '../metrics.ts';
 import type { Provider } from '../providers/provider.ts';
 import type { Account } from './account.ts';
 import type { Agenda } from './agenda.ts';
-import { Channels } from './channels.ts';
+import { Channels, type ChannelsOptions } from './channels.ts';
 import type { Identity } from './facts.ts';
 import { Mirror } from './mirror.ts';
 import { MirrorAnswers } from './mirror-answers.ts';
@@ -15,10 +15,16 @@ import type { OwnWrites } from './own-writes.ts';
 import type { Publication } from './publication.ts';
 import type { Store } from './store.ts';
 
+/** What channels are made of. */
+export interface ChannelsParts extends Omit<ChannelsOptions, 'connectorId' | 'address'> {
+  identity: Identity;
+  config: Pick<Config, 'publicBaseUrl' | 'keyring'>;
+}
+
 /** What a mirror, what keeps it up and what answers from it are made of. */
 export interface MirrorParts {
   identity: Identity;
-  config: Pick<Config, 'publicBaseUrl' | 'keyring'>;
+  channels: Channels;
   store: Store;
   agenda: Agenda;
   account: Account;
@@ -29,7 +35,6 @@ export interface MirrorParts {
   now: () => number;
   random: () => number;
   randomId: () => string;
-  randomBytes: (length: number) => Uint8Array;
   record: RecordEvent;
   onError: (where: string, thrown: unknown) => void;
   /** Why nothing may be asked of the account now, if so. */
@@ -42,16 +47,21 @@ export interface MirrorParts {
   isInUse: () => boolean;
 }
 
+/** The channels through which the provider tells of changes, wired: each calls an address of this connector alone. */
+export function createChannels({ identity, config, ...parts }: ChannelsParts): Channels {
+  const { connectorId, provider: name } = identity;
+  const address = async () =>
+    `${config.publicBaseUrl}/webhooks/${name}/${await writeRef(config.keyring, { provider: name, connectorId })}`;
+  return new Channels({ ...parts, connectorId, address });
+}
+
 /** The mirror, wired: what keeps it up to date, and what answers from it. */
-export function createMirror({ identity, config, publication, ...parts }: MirrorParts): {
+export function createMirror({ identity, publication, channels, ...parts }: MirrorParts): {
   upkeep: MirrorUpkeep;
   answers: MirrorAnswers;
 } {
-  const { connectorId, provider: name } = identity;
+  const { connectorId } = identity;
   const mirror = new Mirror(parts.store);
-  const address = async () =>
-    `${config.publicBaseUrl}/webhooks/${name}/${await writeRef(config.keyring, { provider: name, connectorId })}`;
-  const channels = new Channels({ ...parts, connectorId, address });
   const upkeep = new MirrorUpkeep({
     ...parts,
     connectorId,

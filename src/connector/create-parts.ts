@@ -9,12 +9,13 @@ import { Agenda } from './agenda.ts';
 import { Availability } from './availability.ts';
 import { Connection } from './connection.ts';
 import { callLifeOf, createAccount } from './create-account.ts';
-import { createMirror } from './create-mirror.ts';
+import { createChannels, createMirror } from './create-mirror.ts';
 import { Drain } from './drain.ts';
 import { Erasure } from './erasure.ts';
 import { CONNECTION, type Identity, readFact, writeFact } from './facts.ts';
 import type { Lane } from './gate.ts';
 import { Holds } from './holds.ts';
+import { LeftChannels } from './left-channels.ts';
 import { Ledger, type LedgerTask } from './ledger.ts';
 import { LiveBusy } from './live-busy.ts';
 import { MeetingTimes } from './meeting-times.ts';
@@ -152,10 +153,18 @@ export function createParts(means: ActorMeans, hooks: ActorHooks) {
     openBefore: (taskId, types) => ledger.openBefore(taskId, types),
     rearm: () => hooks.rearm(),
   });
+  const channels = createChannels({
+    ...shared,
+    config,
+    account,
+    provider,
+    randomId: means.randomId,
+    randomBytes: means.randomBytes,
+  });
   const mirror = config.hasMirror
     ? createMirror({
         ...shared,
-        config,
+        channels,
         publication,
         agenda,
         account,
@@ -163,7 +172,6 @@ export function createParts(means: ActorMeans, hooks: ActorHooks) {
         notices,
         ownWrites,
         randomId: means.randomId,
-        randomBytes: means.randomBytes,
         onError,
         obstacle,
         onFailure: (failure) => connection.notice(failure),
@@ -251,5 +259,7 @@ export function createParts(means: ActorMeans, hooks: ActorHooks) {
     erasure,
     /** Absent: no mirror is kept. */
     mirror,
+    /** Closes the channels of one that was kept before. */
+    leftChannels: new LeftChannels({ channels, agenda, now, obstacle }),
   };
 }
