@@ -94,7 +94,11 @@ export function createParts(means: ActorMeans, hooks: ActorHooks) {
 
   const agenda = new Agenda(store, alarm);
   const ledger = new Ledger(store);
-  const ownWrites = new OwnWrites({ now, lastEndedAtMs: () => ledger.lastWriteEndedAt() });
+  const ownWrites = new OwnWrites({
+    now,
+    lastEndedAtMs: () => ledger.lastWriteEndedAt(),
+    openTasks: () => ledger.openWrites(),
+  });
   const provider = ownWrites.watch(means.provider);
   const notices = new Notices({ ...shared, agenda, ledger, onError, send: means.sendNotices });
   const publication = new Publication({

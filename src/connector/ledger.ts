@@ -253,6 +253,13 @@ export class Ledger {
     return last ?? 0;
   }
 
+  /** The ids of tasks that write to the calendar and have not come to their end. */
+  openWrites(): string[] {
+    return this.#open()
+      .filter(({ type }) => WRITING_TASKS.includes(type))
+      .map(({ id }) => id);
+  }
+
   /** Forgets results that are older than callers may ask for, unless it did so within the last hour. */
   purge(nowMs: number): void {
     if (this.#purgedAtMs !== undefined && nowMs - this.#purgedAtMs < PURGE_PAUSE_MS) return;

@@ -5,12 +5,16 @@ import type { Provider } from '../providers/provider.ts';
 
 /** So many of the latest are remembered. */
 const MOST = 500;
+/** What a provider tells so soon after a write may not have it yet. */
+const LAG_MS = 5_000;
 
 /** What own writes are made of. */
 export interface OwnWritesOptions {
   now: () => number;
   /** When the last task that writes has ended, as far as that is written down; epoch milliseconds. */
   lastEndedAtMs: () => number;
+  /** The ids of tasks that write and have not ended. */
+  openTasks: () => readonly string[];
 }
 
 /**
@@ -22,27 +26,48 @@ export class OwnWrites {
   readonly #options: OwnWritesOptions;
   readonly #versions = new Map<string, string>();
   readonly #removed = new Map<string, string>();
+  /** When writes ended that no reading has shown yet, by what they were about. */
+  readonly #unseen = new Map<string, number>();
+  /** Tasks of a former life: what they have written is known when they have ended in this one. */
+  readonly #inherited: Set<string>;
   #underWay = 0;
   #lastAtMs: number | undefined;
 
   constructor(options: OwnWritesOptions) {
     this.#options = options;
+    this.#inherited = new Set(options.openTasks());
   }
 
   /** Whether a mirror of this instant knows of everything that has been written since. */
   areKnownAt(asOfMs: number): boolean {
     this.#lastAtMs ??= this.#options.lastEndedAtMs();
-    return this.#underWay === 0 && asOfMs > this.#lastAtMs;
+    if (this.#underWay > 0 || this.#hasInherited() || asOfMs <= this.#lastAtMs) return false;
+    for (const [id, endedAtMs] of this.#unseen) {
+      if (asOfMs <= endedAtMs + LAG_MS) return false;
+      this.#unseen.delete(id);
+    }
+    return true;
   }
 
-  /** Whether an event is as we have written it. */
+  #hasInherited(): boolean {
+    if (this.#inherited.size === 0) return false;
+    const open = new Set(this.#options.openTasks());
+    for (const id of this.#inherited) if (!open.has(id)) this.#inherited.delete(id);
+    return this.#inherited.size > 0;
+  }
+
+  /** Whether an event, as a reading has it, is as we have written it. */
   recognises({ eventId, details }: MirroredEvent): boolean {
-    return details?.etag !== undefined && this.#versions.get(eventId) === details.etag;
+    const isOwn = details?.etag !== undefined && this.#versions.get(eventId) === details.etag;
+    if (isOwn) this.#unseen.delete(eventId);
+    return isOwn;
   }
 
-  /** Whether we have taken this event away. */
+  /** Whether we have taken this event away, of which a reading has that it is gone. */
   hasRemoved(eventId: string): boolean {
-    return this.#removed.has(eventId);
+    const isOwn = this.#removed.has(eventId);
+    if (isOwn) this.#unseen.delete(eventId);
+    return isOwn;
   }
 
   /** `provider`, watched: every write is noted while it is under way, and what came of it. */
@@ -50,13 +75,21 @@ export class OwnWrites {
     return {
       ...provider,
       createEvent: async (draft, creation, access) =>
-        this.#noteVersion(await this.#during(() => provider.createEvent(draft, creation, access))),
+        this.#noteVersion(
+          await this.#during(creation.key, () => provider.createEvent(draft, creation, access)),
+          creation.key,
+        ),
       updateEvent: async (change, access) =>
-        this.#noteVersion(await this.#during(() => provider.updateEvent(change, access))),
+        this.#noteVersion(
+          await this.#during(change.eventId, () => provider.updateEvent(change, access)),
+          change.eventId,
+        ),
       cancelEvent: async (cancellation, access) => {
         const { eventId, occurrence } = cancellation;
         const cancel = () => provider.cancelEvent(cancellation, access);
-        return await (occurrence === undefined ? this.#removing(eventId, cancel) : this.#during(cancel));
+        return await (occurrence === undefined
+          ? this.#removing(eventId, cancel)
+          : this.#during(eventId, cancel));
       },
       removeCreated: (removal, access) =>
         this.#removing(removal.key, () => provider.removeCreated(removal, access)),
@@ -67,25 +100,33 @@ export class OwnWrites {
   async #removing(id: string, remove: () => Promise<Outcome<void>>): Promise<Outcome<void>> {
     const wasKnown = this.#removed.has(id);
     remember(this.#removed, id, '');
-    const outcome = await this.#during(remove);
+    const outcome = await this.#during(id, remove);
     // What an earlier attempt may have done stays noted.
     if (!outcome.ok && !isUncertain(outcome.failure) && !wasKnown) this.#removed.delete(id);
     return outcome;
   }
 
-  async #during<T>(write: () => Promise<T>): Promise<T> {
+  async #during<T>(about: string, write: () => Promise<Outcome<T>>): Promise<Outcome<T>> {
     this.#underWay += 1;
+    let mayBeDone = true;
     try {
-      return await write();
+      const outcome = await write();
+      mayBeDone = outcome.ok || isUncertain(outcome.failure);
+      return outcome;
     } finally {
       this.#underWay -= 1;
-      // Whatever came of it: it may have been carried out.
       this.#lastAtMs = this.#options.now();
+      if (mayBeDone) this.#unseen.set(about, this.#lastAtMs);
     }
   }
 
-  #noteVersion(outcome: Outcome<EventRecord>): Outcome<EventRecord> {
-    if (outcome.ok) remember(this.#versions, outcome.value.eventId, outcome.value.etag);
+  /** What came of a write that was about `about`, which the provider may call something else. */
+  #noteVersion(outcome: Outcome<EventRecord>, about: string): Outcome<EventRecord> {
+    if (!outcome.ok) return outcome;
+    const { eventId, etag } = outcome.value;
+    remember(this.#versions, eventId, etag);
+    this.#unseen.delete(about);
+    this.#unseen.set(eventId, this.#options.now());
     return outcome;
   }
 }

@@ -233,7 +233,11 @@ export function openMirror(state: DurableObjectState, world: World, double: Sync
   const notices = new Notices({ ...shared, agenda, ledger: new Ledger(store), send: world.sendNotices });
   const mirror = new Mirror(store);
   const channels = openChannels(state, world, double);
-  const ownWrites = new OwnWrites({ now: clock.now, lastEndedAtMs: () => -Infinity });
+  const ownWrites = new OwnWrites({
+    now: clock.now,
+    lastEndedAtMs: () => -Infinity,
+    openTasks: () => [],
+  });
   const upkeep = new MirrorUpkeep({
     ...shared,
     mirror,

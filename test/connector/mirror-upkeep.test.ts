@@ -33,6 +33,8 @@ const isFresh = (bench: MirrorBench, maxStalenessMs: number) =>
 
 const downUntil = (retryAtMs: number): Failure => ({ kind: 'unavailable', ambiguous: false, retryAtMs });
 
+const DETAILS = { status: 'confirmed', isBusy: true, isPrivate: false } as const;
+
 /** This worker makes an event. */
 function create({ ownWrites }: MirrorBench, { provider }: World) {
   const { time } = eventOf('own', 1);
@@ -135,7 +137,7 @@ describe('how fresh a mirror is', () => {
     ));
 
   it('is over with an own write, until what came after it has been read', () =>
-    withFilledMirror(async (bench, _, world) => {
+    withFilledMirror(async (bench, double, world) => {
       const { clock, script } = world;
       const answer = Promise.withResolvers<ReturnType<typeof ok<typeof EVENT>>>();
       script.createEvent = () => answer.promise;
@@ -148,7 +150,11 @@ describe('how fresh a mirror is', () => {
       answer.resolve(ok(EVENT));
       await written;
       expect(isFresh(bench, Infinity)).toBe(false);
+      // The provider may tell of it a little later than it has answered.
       await clock.advance(1);
+      await bench.upkeep.bringUpToDate('interactive');
+      expect(isFresh(bench, Infinity)).toBe(false);
+      double.put('ada', eventOf(EVENT.eventId, 1, { details: { ...DETAILS, etag: EVENT.etag } }));
       await bench.upkeep.bringUpToDate('interactive');
       expect(isFresh(bench, Infinity)).toBe(true);
     }));

@@ -19,7 +19,7 @@ const CHANGE: EventChange = { eventId: 'event-1', notify: 'none' };
 const CANCELLATION: EventCancellation = { eventId: 'event-1', notify: 'none' };
 const REMOVAL = { key: 'k1', notify: 'none' } as const;
 
-function openWrites(lastEndedAtMs = 0) {
+function openWrites(lastEndedAtMs = 0, open: readonly string[] = []) {
   const world = createWorld();
   const { script, clock, provider } = world;
   const access: Access = {
@@ -29,7 +29,7 @@ function openWrites(lastEndedAtMs = 0) {
     holdBack: () => {},
     now: clock.now,
   };
-  const writes = new OwnWrites({ now: clock.now, lastEndedAtMs: () => lastEndedAtMs });
+  const writes = new OwnWrites({ now: clock.now, lastEndedAtMs: () => lastEndedAtMs, openTasks: () => open });
   const watched = writes.watch(provider);
   return {
     writes,
@@ -45,11 +45,14 @@ function openWrites(lastEndedAtMs = 0) {
   };
 }
 
+/** What a provider tells so soon after a write may not have it yet. */
+const LAG_MS = 5_000;
+
 const versionOf = (eventId: string, etag: string) => single(eventId, 0, { etag });
 
 describe('what has been written', () => {
   it.each(['create', 'update', 'cancel', 'removeCreated'] as const)(
-    'is not known to any mirror while a %s is under way, and then to a later one only',
+    'is not known to any mirror while a %s is under way, and then to one of five seconds later only',
     async (act) => {
       const { writes, script, clock, ...acts } = openWrites();
       let answer: () => void = () => {};
@@ -69,21 +72,55 @@ describe('what has been written', () => {
       answer();
       await done;
       expect(writes.areKnownAt(asOfMs)).toBe(false);
-      expect(writes.areKnownAt(clock.now())).toBe(false);
-      expect(writes.areKnownAt(clock.now() + 1)).toBe(true);
+      expect(writes.areKnownAt(clock.now() + LAG_MS)).toBe(false);
+      expect(writes.areKnownAt(clock.now() + LAG_MS + 1)).toBe(true);
     },
   );
+
+  it('is known to any later one when a reading has shown it', async () => {
+    const { writes, clock, create, cancel } = openWrites();
+    await create();
+    const isKnown = () => [writes.areKnownAt(clock.now()), writes.areKnownAt(clock.now() + 1)];
+    expect(writes.recognises(versionOf(EVENT.eventId, '"another"'))).toBe(false);
+    expect(isKnown()).toEqual([false, false]);
+    expect(writes.recognises(versionOf(EVENT.eventId, EVENT.etag))).toBe(true);
+    expect(isKnown()).toEqual([false, true]);
+    await cancel();
+    expect(isKnown()).toEqual([false, false]);
+    expect(writes.hasRemoved('event-1')).toBe(true);
+    expect(isKnown()).toEqual([false, true]);
+  });
+
+  it('was certainly not, where the provider has refused it', async () => {
+    const { writes, script, clock, create } = openWrites();
+    script.createEvent = () => Promise.resolve(fail({ kind: 'rejected', status: 400, code: 'wrong' }));
+    await create();
+    expect([writes.areKnownAt(clock.now()), writes.areKnownAt(clock.now() + 1)]).toEqual([false, true]);
+  });
+
+  it('by tasks of a former life is known when they have come to their end in this one', () => {
+    const open = ['t1', 't2'];
+    const { writes } = openWrites(0, open);
+    expect(writes.areKnownAt(START_MS)).toBe(false);
+    open.splice(0, 1);
+    // One that has come since is no reason: it is known when it writes.
+    open.push('t3');
+    expect(writes.areKnownAt(START_MS)).toBe(false);
+    open.splice(0, 1);
+    expect(writes.areKnownAt(START_MS)).toBe(true);
+  });
 
   it('may have been carried out though it failed, and though it threw', async () => {
     const { writes, script, clock, create, update } = openWrites();
     script.createEvent = () => Promise.resolve(fail({ kind: 'unavailable', ambiguous: true }));
     await create();
     expect(writes.areKnownAt(clock.now())).toBe(false);
-    await clock.advance(10);
+    await clock.advance(LAG_MS + 1);
     expect(writes.areKnownAt(clock.now())).toBe(true);
     script.updateEvent = () => Promise.reject(new Error('lost'));
     await expect(update()).rejects.toThrow('lost');
-    expect([writes.areKnownAt(clock.now()), writes.areKnownAt(clock.now() + 1)]).toEqual([false, true]);
+    const later = (ms: number) => writes.areKnownAt(clock.now() + ms);
+    expect([later(0), later(LAG_MS), later(LAG_MS + 1)]).toEqual([false, false, true]);
   });
 
   it('is known when all of several writes have ended, not the first of them', async () => {
@@ -98,10 +135,10 @@ describe('what has been written', () => {
     const both = [create(), update()] as const;
     answers[0]?.(ok(EVENT));
     await both[0];
-    expect(writes.areKnownAt(clock.now() + 1)).toBe(false);
+    expect(writes.areKnownAt(Infinity)).toBe(false);
     answers[1]?.(ok(EVENT));
     await both[1];
-    expect(writes.areKnownAt(clock.now() + 1)).toBe(true);
+    expect(writes.areKnownAt(clock.now() + LAG_MS + 1)).toBe(true);
   });
 
   it('before this life is what the ledger says', () => {
