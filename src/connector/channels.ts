@@ -18,6 +18,8 @@ const OPENING_MS = 2 * MINUTE_MS;
 const SHORTEST_MS = MINUTE_MS;
 const SECRET_ALPHABET = 'abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789';
 const SECRET_LENGTH = 43;
+/** So many openings of one calendar that have not been answered are remembered. */
+const MOST_UNANSWERED = 5;
 
 /** What channels are made of. */
 export interface ChannelsOptions {
@@ -308,10 +310,20 @@ export class Channels {
     return opened;
   }
 
-  /** It may be open, or not: it is known by its secret for as long as it could live, should it speak up. */
+  /**
+   * It may be open, or not: it is known by its secret for as long as it could live, should it speak up. Of those of one
+   * calendar the latest few are: in a long outage there is one after the other.
+   */
   #keepForItsWord(channel: Channel): void {
     const { now, provider } = this.#options;
     this.#book.write({ ...channel, state: 'retiring', dueAtMs: now() + provider.sync.watchLifetimeMs });
+    const unanswered = this.#book
+      .all()
+      .filter(
+        (one) => one.calendarId === channel.calendarId && one.watch === undefined && one.state === 'retiring',
+      )
+      .toSorted((a, b) => b.dueAtMs - a.dueAtMs);
+    for (const { id } of unanswered.slice(MOST_UNANSWERED)) this.#book.forget(id);
   }
 
   async #close(channel: Channel): Promise<Outcome<unknown>> {

@@ -512,6 +512,30 @@ describe('an opening of which it is not known what became', () => {
       expect(next.areHealthy(['ada'])).toBe(true);
     }));
 
+  it('is remembered with the latest few of its calendar, however long nothing is answered', () =>
+    withChannels(async (channels, double, { clock }, state) => {
+      double.weather = () => ({ lost: SILENT });
+      for (let time = 0; time < 12; time += 1) {
+        // oxlint-disable-next-line no-await-in-loop
+        await channels.tend(['ada', 'bob']);
+        // oxlint-disable-next-line no-await-in-loop
+        await clock.advance(MINUTE_MS);
+      }
+      expect(double.countOf('watch')).toBe(24);
+      expect(
+        rowsOf(state)
+          .map(({ calendar_id: id }) => id)
+          .toSorted(),
+      ).toEqual([...Array.from({ length: 5 }, () => 'ada'), ...Array.from({ length: 5 }, () => 'bob')]);
+      // The latest is known by its secret.
+      const latest = double.living('ada').at(-1);
+      if (latest === undefined) throw new Error('none lives');
+      double.weather = () => undefined;
+      channels.hear(double.say(latest, 'hello'));
+      await channels.tend(['ada', 'bob']);
+      expect(double.living('ada')).not.toContainEqual(expect.objectContaining({ watchId: latest.watchId }));
+    }));
+
   it('is forgotten when it cannot live any more', () =>
     withChannels(async (channels, double, { clock }, state) => {
       double.weather = () => ({ lost: SILENT });
@@ -805,8 +829,14 @@ describe('whatever happens to channels', () => {
               const living = double.living();
               const speaker = living[one.act === 'say' ? one.which % Math.max(living.length, 1) : 0];
               if (one.act === 'say' && speaker !== undefined) channels.hear(double.say(speaker, one.kind));
-              const known = new Set(rowsOf(state).map(({ secret }) => secret));
-              expect(living.filter(({ secret }) => !known.has(secret))).toEqual([]);
+              const rows = rowsOf(state);
+              const known = new Set(rows.map(({ secret }) => secret));
+              // But where more than are remembered were never answered.
+              const isForgotten = (id: string) =>
+                rows.filter((row) => row.calendar_id === id && row.state === 'retiring').length >= 5;
+              const unknown = living.filter(({ secret }) => !known.has(secret));
+              expect(unknown.filter(({ calendarId }) => !isForgotten(calendarId))).toEqual([]);
+              for (const { watchId } of unknown) double.drop(watchId);
             }
             weathers = [];
             double.weather = () => undefined;
