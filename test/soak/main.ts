@@ -1,8 +1,6 @@
 import { parseArgs } from 'node:util';
-import { REACHABLE, startRuntime } from '../local/runtime.ts';
 import { drawTable } from '../local/text-table.ts';
 import { startSandbox } from '../sandbox/sandbox.ts';
-import { soak } from './soak.ts';
 
 const USAGE = `npm run soak [-- OPTIONS]: mirrors of calendars that change, with faults and lost notifications.
 
@@ -12,6 +10,11 @@ const USAGE = `npm run soak [-- OPTIONS]: mirrors of calendars that change, with
   --lost SHARE     of the notifications that never come (0.3)
   --seed N         of everything that is left to chance (1)
 `;
+
+// Read when wrangler is loaded: only then does it keep its own log to itself.
+process.env['WRANGLER_LOG'] = 'error';
+const { REACHABLE, startRuntime } = await import('../local/runtime.ts');
+const { soak } = await import('./soak.ts');
 
 const number = (fallback: string) => ({ type: 'string', default: fallback }) as const;
 const { values } = parseArgs({
