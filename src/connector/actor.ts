@@ -131,8 +131,9 @@ export class Actor {
   /** The provider tells that something has changed. Returns before that has been looked at. */
   async notified(notices: readonly PushNotice[]): Promise<void> {
     if (this.#wiped || this.#parts.connection.obstacle() !== undefined) return;
-    if (this.#parts.mirror === undefined) this.#parts.leftChannels.plan();
-    else this.#parts.mirror.upkeep.hear(notices);
+    const { mirror, leftChannels } = this.#parts;
+    if (mirror === undefined) leftChannels.hear(notices);
+    else mirror.upkeep.hear(notices);
     await this.#arm();
   }
 
@@ -167,7 +168,8 @@ export class Actor {
     );
     if (result === undefined) return undefined;
     this.#parts.holds.open();
-    this.#parts.mirror?.upkeep.resume();
+    if (this.#parts.mirror === undefined) this.#parts.leftChannels.plan();
+    else this.#parts.mirror.upkeep.resume();
     this.#parts.drain.start();
     await this.#arm();
     return result;
@@ -245,7 +247,7 @@ export class Actor {
           : this.#parts.mirror.upkeep.syncDue();
       case 'channels':
         return this.#parts.mirror === undefined
-          ? await this.#parts.leftChannels.close()
+          ? this.#parts.leftChannels.closeDue()
           : this.#parts.mirror.upkeep.channelsDue();
     }
   }
@@ -263,10 +265,11 @@ export class Actor {
 
   /** Deletes the storage: from here on nothing may write to it. */
   async #wipe(): Promise<void> {
-    const { agenda, drain, holds, mirror } = this.#parts;
+    const { agenda, drain, holds, mirror, leftChannels } = this.#parts;
     this.#wiped = true;
     holds.close();
     mirror?.upkeep.close();
+    leftChannels.shut();
     try {
       await this.#means.wipe();
     } catch (thrown) {
@@ -274,6 +277,7 @@ export class Actor {
       this.#wiped = false;
       drain.reopen();
       holds.reopen();
+      leftChannels.reopen();
       mirror?.upkeep.reopen();
       agenda.alarmWentOff();
       throw thrown;

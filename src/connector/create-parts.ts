@@ -264,6 +264,14 @@ export function createParts(means: ActorMeans, hooks: ActorHooks) {
     /** Absent: no mirror is kept. */
     mirror,
     /** Closes the channels of one that was kept before. */
-    leftChannels: new LeftChannels({ channels, agenda, now, obstacle }),
+    leftChannels: new LeftChannels({
+      channels,
+      agenda,
+      now,
+      onError,
+      obstacle,
+      onFailure: (failure) => connection.notice(failure),
+      rearm: () => hooks.rearm(),
+    }),
   };
 }

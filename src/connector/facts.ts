@@ -84,6 +84,10 @@ const syncSchema = z.object({
 /** How the mirror is kept; unknown: nobody has asked for it yet. Times are epoch milliseconds. */
 export const SYNC: Fact<z.infer<typeof syncSchema>> = defineFact('sync', syncSchema);
 
+const announcedSchema = z.object({ atMs: z.number() });
+/** A change was told of at this instant, epoch milliseconds, and waits to be read. */
+export const ANNOUNCED: Fact<z.infer<typeof announcedSchema>> = defineFact('announced', announcedSchema);
+
 const firstSyncSchema = z.object({ attempts: z.int() });
 /** How many runs in a row have failed before any has come as far as `SYNC`. */
 export const FIRST_SYNC: Fact<z.infer<typeof firstSyncSchema>> = defineFact('first-sync', firstSyncSchema);

@@ -80,7 +80,7 @@ export class Gate {
       const clearAt = () => Math.max(this.#blockedUntilMs, window.roomAt(calls));
       // Everything is looked at in one breath, and the call leaves in it: while it waits for one thing, another
       // may change. A throttle comes, or a call that waited for the same room is faster.
-      while (clearAt() > now() || !permits.spend(calls)) {
+      while (clearAt() > now() || !permits.spend(calls, UNASKED.has(lane))) {
         // oxlint-disable-next-line no-await-in-loop
         const cleared = await (clearAt() > now()
           ? this.#sitOut(clearAt)

@@ -253,11 +253,14 @@ export class Ledger {
     return last ?? 0;
   }
 
-  /** The ids of tasks that write to the calendar and have not come to their end. */
+  /**
+   * The ids of tasks that may have written to the calendar and have not come to their end: those that have been
+   * run, and of the others the first, for writes go one at a time, in order.
+   */
   openWrites(): string[] {
-    return this.#open()
-      .filter(({ type }) => WRITING_TASKS.includes(type))
-      .map(({ id }) => id);
+    const writes = this.#open().filter(({ type }) => WRITING_TASKS.includes(type));
+    const first = writes.find(({ attempts }) => attempts === 0);
+    return writes.filter((task) => task.attempts > 0 || task === first).map(({ id }) => id);
   }
 
   /** Forgets results that are older than callers may ask for, unless it did so within the last hour. */

@@ -42,7 +42,7 @@ export interface MirrorAnswersOptions {
   mirror: Mirror;
   upkeep: Pick<
     MirrorUpkeep,
-    'isBegun' | 'isFresh' | 'isKeptUp' | 'bringUpToDate' | 'refresh' | 'noteServed' | 'noteUsed'
+    'isBegun' | 'isFresh' | 'isKeptUp' | 'isOfNoUse' | 'bringUpToDate' | 'refresh' | 'noteServed' | 'noteUsed'
   >;
   now: () => number;
   /** Whether the connector is asked more than once in a while: for a single question a mirror is not worth it. */
@@ -95,6 +95,7 @@ export class MirrorAnswers {
       if (isInUse()) upkeep.refresh('upkeep');
       return undefined;
     }
+    if (upkeep.isOfNoUse(named.map(({ state }) => state))) return undefined;
     if (!(await this.#update(lane))) return undefined;
     const renamed = this.#name(calendars);
     if (renamed === undefined || !this.#areFresh(renamed, maxStalenessMs)) return undefined;

@@ -4,7 +4,7 @@ import { describeThrown } from '../metrics.ts';
 import type { PushNotice } from '../providers/provider-sync.ts';
 import type { Agenda } from './agenda.ts';
 import type { Channels } from './channels.ts';
-import { LAST_USE, readFact } from './facts.ts';
+import { ANNOUNCED, forgetFact, LAST_USE, readFact, writeFact } from './facts.ts';
 import type { Lane } from './gate.ts';
 import { inTime } from './in-time.ts';
 import type { CalendarState } from './calendar-book.ts';
@@ -80,8 +80,11 @@ export class MirrorUpkeep {
   /** Those that came before the run under way, which reads what they tell of. */
   #beingRead: { isRead: boolean }[] = [];
   /** No run has begun since. */
-  #isAnnounced = false;
-  #beganAtMs = -Infinity;
+  #isAnnounced: boolean;
+  /** A former life was told of a change, and it is not known of which calendar: none is fresh until they are read. */
+  #isOutOfDate: boolean;
+  /** When a run last began or ended. */
+  #ranAtMs = -Infinity;
   #gapMs = SHORTEST_GAP_MS;
   /** Answers since the last run. */
   #served = 0;
@@ -100,7 +103,9 @@ export class MirrorUpkeep {
 
   constructor(options: MirrorUpkeepOptions) {
     this.#options = options;
-    const { ownWrites } = options;
+    const { ownWrites, store } = options;
+    this.#isAnnounced = readFact(store, ANNOUNCED) !== undefined;
+    this.#isOutOfDate = this.#isAnnounced;
     this.#sync = new Sync({
       ...options,
       isOwn: (event) => ownWrites.recognises(event),
@@ -145,11 +150,11 @@ export class MirrorUpkeep {
   #noteBegun(): void {
     const nowMs = this.#options.now();
     if (this.#isAnnounced) {
-      const isStream = nowMs - this.#beganAtMs < 2 * this.#gapMs;
+      const isStream = nowMs - this.#ranAtMs < 2 * this.#gapMs;
       this.#gapMs = isStream ? Math.min(2 * this.#gapMs, LONGEST_GAP_MS) : SHORTEST_GAP_MS;
     }
     this.#isAnnounced = false;
-    this.#beganAtMs = nowMs;
+    this.#ranAtMs = nowMs;
     this.#beingRead = [...this.#announcements.values()].filter(({ isRead }) => !isRead);
   }
 
@@ -157,11 +162,19 @@ export class MirrorUpkeep {
   isFresh({ calendar, known, isDoubted, isMixed }: CalendarState, maxStalenessMs: number): boolean {
     const { now, ownWrites } = this.#options;
     if (known === undefined || isDoubted || isMixed) return false;
+    if (this.#isOutOfDate) return false;
     const { asOfMs } = known;
     // Within a millisecond the order of the two is known of a run that has ended well.
     const announced = this.#announcements.get(calendar.id);
     const isRead = announced === undefined || announced.isRead || announced.atMs < asOfMs;
     return now() - asOfMs <= maxStalenessMs && isRead && ownWrites.areKnownAt(asOfMs);
+  }
+
+  /** Whether reading these calendars again now would not make them fresh: what we have written is not told of yet. */
+  isOfNoUse(states: readonly CalendarState[]): boolean {
+    return states.some(
+      ({ known }) => known !== undefined && this.#options.ownWrites.arePending(known.asOfMs),
+    );
   }
 
   /** Whether a calendar has been kept up, so that bringing it up to date costs no more than asking would. */
@@ -180,7 +193,7 @@ export class MirrorUpkeep {
     this.#served += 1;
     if (this.#served !== WORTHWHILE || this.#isClosed || this.#sync.isRunning || now() < this.#restUntilMs)
       return;
-    agenda.schedule('sync', asOfMs + READ_AHEAD_MS);
+    agenda.hasten('sync', asOfMs + READ_AHEAD_MS);
   }
 
   /** Something has been told from a mirror of this instant, however old that is: it is kept up again. */
@@ -207,9 +220,16 @@ export class MirrorUpkeep {
     this.#isAnnounced = true;
     // Otherwise looked at again when that run has ended, and when what holds it back has passed.
     if (this.#sync.isRunning || now() < this.#restUntilMs) return;
-    const dueAtMs = this.#beganAtMs + this.#gapMs;
-    if (now() >= dueAtMs) this.#run('webhook');
-    else agenda.hasten('sync', dueAtMs);
+    const dueAtMs = this.#ranAtMs + this.#gapMs;
+    if (now() >= dueAtMs) return this.#run('webhook');
+    agenda.hasten('sync', dueAtMs);
+    this.#keepInMind();
+  }
+
+  /** That a change waits to be read, for should this life end meanwhile. */
+  #keepInMind(): void {
+    const { store, now } = this.#options;
+    if (readFact(store, ANNOUNCED) === undefined) writeFact(store, ANNOUNCED, { atMs: now() });
   }
 
   /** The run that the agenda has down is due. Returns at once. */
@@ -319,10 +339,16 @@ export class MirrorUpkeep {
   /** What follows from a run. */
   #ended(outcome: Outcome<SyncReport>, { calendarIds }: SyncReport): void {
     if (this.#isClosed) return;
-    const { agenda, channels, notices, now, onFailure } = this.#options;
+    const { agenda, channels, notices, now, onFailure, store } = this.#options;
     this.#served = 0;
+    this.#ranAtMs = now();
     if (!outcome.ok) onFailure(outcome.failure);
-    else for (const announced of this.#beingRead) announced.isRead = true;
+    else {
+      for (const announced of this.#beingRead) announced.isRead = true;
+      this.#isOutOfDate = false;
+    }
+    if (this.#isAnnounced) this.#keepInMind();
+    else if (outcome.ok && readFact(store, ANNOUNCED) !== undefined) forgetFact(store, ANNOUNCED);
     // Also of a run that has failed: what it has taken in, no later one finds again.
     notices.completeDraft();
     for (const id of calendarIds) if (!this.#wasAnnounced(id)) channels.suspect(id);
@@ -359,7 +385,7 @@ export class MirrorUpkeep {
     const pollAtMs = this.#nextPollAt();
     if (!this.#isAnnounced) return pollAtMs;
     // Told of during the run, which may have read past it already.
-    return Math.min(pollAtMs ?? Infinity, Math.max(this.#options.now(), this.#beganAtMs + this.#gapMs));
+    return Math.min(pollAtMs ?? Infinity, this.#ranAtMs + this.#gapMs);
   }
 
   /** When to look by the clock; undefined: not until somebody asks. */

@@ -107,6 +107,7 @@ export class Notices {
 
   /** Sends all that waits and then `notice`, before the storage goes. Throws when the queue does not take them. */
   async sendLast(notice: Omit<Notice, 'connectorId' | 'at'>): Promise<void> {
+    this.#draft = undefined;
     await this.flush();
     if (this.#options.agenda.has('send-notices')) throw new Error('notices wait to be sent');
     await this.#options.send([this.#compose(notice)]);

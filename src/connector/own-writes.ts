@@ -13,7 +13,7 @@ export interface OwnWritesOptions {
   now: () => number;
   /** When the last task that writes has ended, as far as that is written down; epoch milliseconds. */
   lastEndedAtMs: () => number;
-  /** The ids of tasks that write and have not ended. */
+  /** The ids of tasks that may have written and have not ended. */
   openTasks: () => readonly string[];
 }
 
@@ -26,12 +26,13 @@ export class OwnWrites {
   readonly #options: OwnWritesOptions;
   readonly #versions = new Map<string, string>();
   readonly #removed = new Map<string, string>();
-  /** When writes ended that no reading has shown yet, by what they were about. */
-  readonly #unseen = new Map<string, number>();
+  /** Writes that no reading has shown yet, by what they were about. */
+  readonly #unseen = new Map<string, { endedAtMs: number; made: Made }>();
   /** Tasks of a former life: what they have written is known when they have ended in this one. */
   readonly #inherited: Set<string>;
   #underWay = 0;
-  #lastAtMs: number | undefined;
+  /** A reading of this instant or an earlier one does not have everything. */
+  #unknownUntilMs: number | undefined;
 
   constructor(options: OwnWritesOptions) {
     this.#options = options;
@@ -40,34 +41,71 @@ export class OwnWrites {
 
   /** Whether a mirror of this instant knows of everything that has been written since. */
   areKnownAt(asOfMs: number): boolean {
-    this.#lastAtMs ??= this.#options.lastEndedAtMs();
-    if (this.#underWay > 0 || this.#hasInherited() || asOfMs <= this.#lastAtMs) return false;
-    for (const [id, endedAtMs] of this.#unseen) {
-      if (asOfMs <= endedAtMs + LAG_MS) return false;
+    const hasInherited = this.#hasInherited();
+    this.#settle();
+    if (this.#underWay > 0 || hasInherited || asOfMs <= this.#until()) return false;
+    return [...this.#unseen.values()].every(({ endedAtMs }) => asOfMs > endedAtMs + LAG_MS);
+  }
+
+  /** Whether it is of no use to read again now, one reading being of this instant: what it misses, the next would. */
+  arePending(asOfMs: number): boolean {
+    if (this.#underWay > 0 || this.#hasInherited()) return true;
+    const nowMs = this.#options.now();
+    const wasMissed = [...this.#unseen.values()].some(({ endedAtMs }) => asOfMs > endedAtMs);
+    return wasMissed && !this.areKnownAt(nowMs);
+  }
+
+  #until(): number {
+    this.#unknownUntilMs ??= this.#options.lastEndedAtMs() + LAG_MS;
+    return this.#unknownUntilMs;
+  }
+
+  #raise(untilMs: number): void {
+    this.#unknownUntilMs = Math.max(this.#until(), untilMs);
+  }
+
+  /** What is so long ago that no reading of now can miss it needs no entry of its own. */
+  #settle(): void {
+    for (const [id, { endedAtMs }] of this.#unseen) {
+      if (this.#options.now() <= endedAtMs + LAG_MS) continue;
+      this.#raise(endedAtMs + LAG_MS);
       this.#unseen.delete(id);
     }
-    return true;
   }
 
   #hasInherited(): boolean {
     if (this.#inherited.size === 0) return false;
     const open = new Set(this.#options.openTasks());
-    for (const id of this.#inherited) if (!open.has(id)) this.#inherited.delete(id);
+    for (const id of this.#inherited) {
+      if (open.has(id)) continue;
+      this.#inherited.delete(id);
+      // It may have ended without a call in this life.
+      this.#raise(this.#options.now() + LAG_MS);
+    }
     return this.#inherited.size > 0;
   }
 
   /** Whether an event, as a reading has it, is as we have written it. */
   recognises({ eventId, details }: MirroredEvent): boolean {
-    const isOwn = details?.etag !== undefined && this.#versions.get(eventId) === details.etag;
-    if (isOwn) this.#unseen.delete(eventId);
-    return isOwn;
+    const etag = details?.etag;
+    if (etag === undefined || this.#versions.get(eventId) !== etag) return false;
+    this.#show(eventId, { etag });
+    return true;
   }
 
   /** Whether we have taken this event away, of which a reading has that it is gone. */
   hasRemoved(eventId: string): boolean {
     const isOwn = this.#removed.has(eventId);
-    if (isOwn) this.#unseen.delete(eventId);
+    if (isOwn) this.#show(eventId, 'gone');
     return isOwn;
+  }
+
+  /** A reading has this of an event: it may be of before the write that came last. */
+  #show(eventId: string, shown: Made): void {
+    const write = this.#unseen.get(eventId);
+    if (write === undefined || !isSame(write.made, shown)) return;
+    this.#raise(write.endedAtMs);
+    this.#unseen.delete(eventId);
   }
 
   /** `provider`, watched: every write is noted while it is under way, and what came of it. */
@@ -75,21 +113,15 @@ export class OwnWrites {
     return {
       ...provider,
       createEvent: async (draft, creation, access) =>
-        this.#noteVersion(
-          await this.#during(creation.key, () => provider.createEvent(draft, creation, access)),
-          creation.key,
-        ),
+        await this.#writing(creation.key, () => provider.createEvent(draft, creation, access)),
       updateEvent: async (change, access) =>
-        this.#noteVersion(
-          await this.#during(change.eventId, () => provider.updateEvent(change, access)),
-          change.eventId,
-        ),
+        await this.#writing(change.eventId, () => provider.updateEvent(change, access)),
       cancelEvent: async (cancellation, access) => {
         const { eventId, occurrence } = cancellation;
         const cancel = () => provider.cancelEvent(cancellation, access);
         return await (occurrence === undefined
           ? this.#removing(eventId, cancel)
-          : this.#during(eventId, cancel));
+          : this.#during(eventId, cancel, () => unsaid(eventId)));
       },
       removeCreated: (removal, access) =>
         this.#removing(removal.key, () => provider.removeCreated(removal, access)),
@@ -100,35 +132,56 @@ export class OwnWrites {
   async #removing(id: string, remove: () => Promise<Outcome<void>>): Promise<Outcome<void>> {
     const wasKnown = this.#removed.has(id);
     remember(this.#removed, id, '');
-    const outcome = await this.#during(id, remove);
+    const outcome = await this.#during(id, remove, () => ({ id, made: 'gone' }));
     // What an earlier attempt may have done stays noted.
     if (!outcome.ok && !isUncertain(outcome.failure) && !wasKnown) this.#removed.delete(id);
     return outcome;
   }
 
-  async #during<T>(about: string, write: () => Promise<Outcome<T>>): Promise<Outcome<T>> {
+  async #writing(about: string, write: () => Promise<Outcome<EventRecord>>): Promise<Outcome<EventRecord>> {
+    const outcome = await this.#during(about, write, ({ eventId, etag }) => ({
+      id: eventId,
+      made: { etag },
+    }));
+    if (outcome.ok) remember(this.#versions, outcome.value.eventId, outcome.value.etag);
+    return outcome;
+  }
+
+  /** Runs a write that is about `about`; `readMade` says what it has made of what, where it succeeds. */
+  async #during<T>(
+    about: string,
+    write: () => Promise<Outcome<T>>,
+    readMade: (value: T) => { id: string; made: Made },
+  ): Promise<Outcome<T>> {
     this.#underWay += 1;
-    let mayBeDone = true;
+    // Whatever comes of it: it may be carried out.
+    let unseen: { id: string; made: Made } | undefined = unsaid(about);
     try {
       const outcome = await write();
-      mayBeDone = outcome.ok || isUncertain(outcome.failure);
+      if (outcome.ok) unseen = readMade(outcome.value);
+      else if (!isUncertain(outcome.failure)) unseen = undefined;
       return outcome;
     } finally {
       this.#underWay -= 1;
-      this.#lastAtMs = this.#options.now();
-      if (mayBeDone) this.#unseen.set(about, this.#lastAtMs);
+      const endedAtMs = this.#options.now();
+      this.#raise(endedAtMs);
+      this.#settle();
+      if (unseen !== undefined) this.#unseen.set(unseen.id, { endedAtMs, made: unseen.made });
     }
   }
+}
 
-  /** What came of a write that was about `about`, which the provider may call something else. */
-  #noteVersion(outcome: Outcome<EventRecord>, about: string): Outcome<EventRecord> {
-    if (!outcome.ok) return outcome;
-    const { eventId, etag } = outcome.value;
-    remember(this.#versions, eventId, etag);
-    this.#unseen.delete(about);
-    this.#unseen.set(eventId, this.#options.now());
-    return outcome;
-  }
+/** What a write has made of an event: a version of it, nothing, or what is not known. */
+type Made = { etag: string } | 'gone' | undefined;
+
+function unsaid(id: string): { id: string; made: Made } {
+  return { id, made: undefined };
+}
+
+function isSame(made: Made, shown: Made): boolean {
+  return typeof made === 'object' && typeof shown === 'object'
+    ? made.etag === shown.etag
+    : made !== undefined && made === shown;
 }
 
 /** Whether a write that has failed so may have been carried out all the same. */

@@ -61,12 +61,13 @@ export class Permits {
   }
 
   /**
-   * Spends permits on `calls` that leave now; false: there are too few, `obtain` them. Where nobody answers
-   * who could give permits, calls go on without: the provider's own limits hold.
+   * Spends permits on `calls` that leave now; false: there are too few, or none for those that nobody has asked for:
+   * `obtain` them. Where nobody answers who could give permits, calls go on without: the provider's own limits hold.
    */
-  spend(calls: number): boolean {
+  spend(calls: number, isUnasked = false): boolean {
     this.touch();
     this.#dropLapsed();
+    if (isUnasked && this.#refusalOf(true) !== undefined) return false;
     if (this.#left >= calls) {
       this.#left -= calls;
       // A probe is one call, however many permits came with it.

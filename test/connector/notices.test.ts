@@ -51,6 +51,13 @@ describe('a notice that is not complete yet', () => {
       expect(told(world.sent)).toEqual([{ changed: 2 }]);
     }));
 
+  it('is sent as it is before the storage goes', () =>
+    withParts(async ({ notices }, { sent }) => {
+      notices.draft(changed(1));
+      await notices.sendLast({ type: 'connector-disconnected' });
+      expect(sent.map(({ type }) => type)).toEqual(['calendar-changed', 'connector-disconnected']);
+    }));
+
   it('takes no other’s place when its own row has been undone', () =>
     withParts(async ({ notices, store }, { sent, script }) => {
       script.sendNotices = DOWN;

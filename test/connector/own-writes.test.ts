@@ -107,7 +107,46 @@ describe('what has been written', () => {
     open.push('t3');
     expect(writes.areKnownAt(START_MS)).toBe(false);
     open.splice(0, 1);
-    expect(writes.areKnownAt(START_MS)).toBe(true);
+    // It may have ended without a call in this life.
+    expect([writes.areKnownAt(START_MS), writes.areKnownAt(START_MS + LAG_MS)]).toEqual([false, false]);
+    expect(writes.areKnownAt(START_MS + LAG_MS + 1)).toBe(true);
+    expect(writes.areKnownAt(START_MS)).toBe(false);
+  });
+
+  it('is not known to an earlier mirror because a later one knows of it', async () => {
+    const { writes, clock, create } = openWrites();
+    await create();
+    const endedAtMs = clock.now();
+    await clock.advance(LAG_MS + 1_000);
+    expect(writes.areKnownAt(clock.now())).toBe(true);
+    expect(writes.areKnownAt(endedAtMs + 1_000)).toBe(false);
+    expect(writes.areKnownAt(endedAtMs + LAG_MS)).toBe(false);
+    expect(writes.areKnownAt(endedAtMs + LAG_MS + 1)).toBe(true);
+  });
+
+  it('is not shown by the version before it', async () => {
+    const { writes, script, clock, create, update, cancel } = openWrites();
+    await create();
+    script.updateEvent = () => Promise.resolve(fail({ kind: 'unavailable', ambiguous: true }));
+    await update();
+    const later = () => writes.areKnownAt(clock.now() + 1);
+    expect(writes.recognises(versionOf(EVENT.eventId, EVENT.etag))).toBe(true);
+    expect(later()).toBe(false);
+    await cancel();
+    expect(writes.recognises(versionOf(EVENT.eventId, EVENT.etag))).toBe(true);
+    expect(later()).toBe(false);
+    expect(writes.hasRemoved(EVENT.eventId)).toBe(true);
+    expect(later()).toBe(true);
+  });
+
+  it('is worth another reading until one has missed it', async () => {
+    const { writes, clock, create } = openWrites();
+    expect(writes.arePending(clock.now())).toBe(false);
+    await create();
+    expect(writes.arePending(clock.now())).toBe(false);
+    expect(writes.arePending(clock.now() + 1)).toBe(true);
+    await clock.advance(LAG_MS + 1);
+    expect(writes.arePending(clock.now() - LAG_MS)).toBe(false);
   });
 
   it('may have been carried out though it failed, and though it threw', async () => {
@@ -143,7 +182,9 @@ describe('what has been written', () => {
 
   it('before this life is what the ledger says', () => {
     const { writes } = openWrites(START_MS - 5);
-    expect([writes.areKnownAt(START_MS - 5), writes.areKnownAt(START_MS - 4)]).toEqual([false, true]);
+    const knownAt = (ms: number) => writes.areKnownAt(START_MS - 5 + ms);
+    // What it wrote last may not be told of at once.
+    expect([knownAt(0), knownAt(LAG_MS), knownAt(LAG_MS + 1)]).toEqual([false, false, true]);
   });
 });
 

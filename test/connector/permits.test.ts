@@ -78,6 +78,10 @@ describe('permits', () => {
     // Known from the answer before: nobody is asked again.
     expect(await permits.obtain(1, true)).toMatchObject({ failure: { kind: 'throttled', scope: 'app' } });
     expect(asked.map(({ isUnasked }) => isUnasked)).toEqual([true, false]);
+    // What was leased for others is not for them.
+    app.answer = (request) => ({ ...none(), granted: request.want, untilMs: clock.now() + 60_000 });
+    await permits.obtain(5);
+    expect([permits.spend(1, true), permits.spend(1)]).toEqual([false, true]);
     app.answer = none;
     await clock.advance(61_000);
     expect(await permits.obtain(1)).toMatchObject({ failure: { kind: 'throttled' } });

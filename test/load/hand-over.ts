@@ -32,6 +32,8 @@ export interface End {
   state: 'done' | 'failed';
   code?: string;
   attempts: number;
+  /** When that was known, epoch milliseconds. */
+  atMs: number;
 }
 
 interface Progress {
@@ -230,7 +232,12 @@ export class HandOver {
     this.#out.delete(one);
     this.#told.delete(one);
     one.stage = 'ended';
-    this.ends.set(id, { state, attempts, ...(error !== undefined && { code: error.code }) });
+    this.ends.set(id, {
+      state,
+      attempts,
+      atMs: Date.now(),
+      ...(error !== undefined && { code: error.code }),
+    });
     this.#release(one);
   }
 }

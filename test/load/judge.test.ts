@@ -5,13 +5,13 @@ import { isGood, judge, type Judgement } from './judge.ts';
 import type { Expectation, PlannedTask } from './plan.ts';
 
 const ADA = 'ada@example.com';
-const DONE: End = { state: 'done', attempts: 1 };
-const CONFLICT: End = { state: 'failed', code: 'conflict', attempts: 1 };
+const DONE: End = { state: 'done', attempts: 1, atMs: 0 };
+const CONFLICT: End = { state: 'failed', code: 'conflict', attempts: 1, atMs: 0 };
 
 interface Case {
   expectation?: Expectation;
   ends: Record<string, End>;
-  entries?: { summary?: string; status?: string; holdId?: string }[];
+  entries?: { summary?: string; status?: string; holdId?: string; createdMs?: number }[];
   truth?: Partial<Truth>;
   killedAtMs?: number[];
 }
@@ -19,9 +19,10 @@ interface Case {
 function judgeCase({ expectation, ends, entries = [], truth = {}, killedAtMs = [] }: Case): Judgement {
   const ids = expectation?.kind === 'rivals' ? expectation.taskIds : ['t'];
   const tasks = ids.map((id): PlannedTask => ({ id, type: 'any', connectorId: 'c', payload: {} }));
-  const events = entries.map(({ summary = '', status = 'confirmed', holdId }) => ({
+  const events = entries.map(({ summary = '', status = 'confirmed', holdId, createdMs = 0 }) => ({
     summary,
     status,
+    createdMs,
     marks: holdId === undefined ? [] : [{ id: 'huddleHold', value: holdId }],
   }));
   const people: PersonSeen[] = [{ email: ADA, calendars: [{ events }] }];
@@ -83,7 +84,7 @@ describe('a run is good', () => {
 describe('a run is not good', () => {
   it.each<[string, Case]>([
     ['when a task never ended', { ends: {} }],
-    ['when a task failed', { ends: { t: { state: 'failed', code: 'not_found', attempts: 1 } } }],
+    ['when a task failed', { ends: { t: { ...DONE, state: 'failed', code: 'not_found' } } }],
     ['when the event of a task that is done is not there', { expectation: BOOKING, ends: { t: DONE } }],
     [
       'when it was deleted',
@@ -162,6 +163,10 @@ it('tells what is left of a hold that was cancelled', () => {
   const left = judgeCase({ expectation: GONE, ends: { t: DONE }, entries: [{ holdId: 'h' }] });
   expect(left.leftOver).toEqual(['t cancelled hold h: 1 entries']);
   expect(isGood(left)).toBe(false);
+  // One that came more than a quarter of an hour after its cancel was placed as if for the first time.
+  const late = { expectation: GONE, ends: { t: { ...DONE, atMs: 500 } } };
+  expect(judgeCase({ ...late, entries: [{ holdId: 'h', createdMs: 900_500 }] }).leftOver).toHaveLength(1);
+  expect(judgeCase({ ...late, entries: [{ holdId: 'h', createdMs: 900_501 }] }).leftOver).toEqual([]);
 });
 
 it('counts windows with more calls than a user may make, none of them twice', () => {

@@ -6,6 +6,9 @@ import type { Expectation, Plan } from './plan.ts';
 /** Provider calls of one account at once: the providers' own limit, and the worker's. */
 export const MOST_AT_ONCE = 4;
 
+/** A cancel that comes before its hold keeps that from being placed for so long; one that comes later is placed. */
+const FORESTALLED_MS = 15 * 60_000;
+
 /** What one user of a provider may ask for in a stretch of time. */
 const USER_WINDOWS = {
   google: { calls: 500, ms: 100_000 },
@@ -87,6 +90,7 @@ export function isGood(judgement: Judgement): boolean {
 
 interface Entry {
   summary: string;
+  createdMs: number;
   holdId: string | undefined;
 }
 
@@ -94,8 +98,9 @@ function entriesOf({ calendars }: PersonSeen): Entry[] {
   return calendars
     .flatMap(({ events }) => events)
     .filter(({ status }) => status !== 'cancelled')
-    .map(({ summary, marks = [] }) => ({
+    .map(({ summary, createdMs, marks = [] }) => ({
       summary,
+      createdMs,
       holdId: marks.find(({ id }) => /hold$/i.test(id))?.value,
     }));
 }
@@ -126,7 +131,8 @@ function judgeOne(
         isDone(expected.taskId) ? 1 : 0,
       );
     case 'gone': {
-      const left = count(({ holdId }) => holdId === expected.holdId);
+      const untilMs = (ends.get(expected.taskId)?.atMs ?? 0) + FORESTALLED_MS;
+      const left = count(({ holdId, createdMs }) => holdId === expected.holdId && createdMs <= untilMs);
       const isLeft = isDone(expected.taskId) && left > 0;
       return {
         lost: [],

@@ -100,6 +100,7 @@ const peopleSchema = z.array(
           z.object({
             summary: z.string(),
             status: z.string(),
+            createdMs: z.number(),
             marks: z.array(z.object({ id: z.string(), value: z.string() })).optional(),
           }),
         ),

@@ -27,16 +27,21 @@ export function createGoogleSync(apiUrl: string): ProviderSync {
 }
 
 const token = z.string().min(1).max(4096);
+const furtherSchemas = { pageToken: z.exactOptional(token), maxResults: z.exactOptional(z.int().min(1)) };
 const positionSchema = z.union([
-  z.strictObject({ v: z.literal(1), syncToken: token, pageToken: z.exactOptional(token) }),
-  z.strictObject({ v: z.literal(1), timeMin: z.string(), pageToken: z.exactOptional(token) }),
+  z.strictObject({ v: z.literal(1), syncToken: token, ...furtherSchemas }),
+  z.strictObject({ v: z.literal(1), timeMin: z.string(), ...furtherSchemas }),
 ]);
 
 /**
  * Where in a calendar's changes a reading is, as parameters of events.list: since a sync token, or from the start
- * at `timeMin`; at a later page of it with `pageToken`, beside which Google wants the others unchanged.
+ * at `timeMin`; at a later page of it with `pageToken`, beside which Google wants the others unchanged. So a token
+ * keeps the `maxResults` it was given for, where that is not the usual one: pages had been too large to be read.
  */
-export type Place = { syncToken: string; pageToken?: string } | { timeMin: string; pageToken?: string };
+export type Place = ({ syncToken: string } | { timeMin: string }) & {
+  pageToken?: string;
+  maxResults?: number;
+};
 
 /** A place as the opaque text that is kept of it. */
 export function writePosition(place: Place): string {
@@ -130,10 +135,15 @@ function toCall({ request, place }: Reading): ApiCall {
   return {
     method: 'GET',
     path: ['calendars', request.calendar.id, 'events'],
-    query: { ...PARAMETERS, maxResults: String(Math.ceil(EVENTS_AT_ONCE / request.divisor)), ...place },
+    query: { ...PARAMETERS, ...place, maxResults: String(sizeOf(request, place)) },
     what: 'calendar',
     writes: false,
   };
+}
+
+/** How many events a page is to hold at most. */
+function sizeOf({ divisor }: ChangesRequest, { maxResults = EVENTS_AT_ONCE }: Place): number {
+  return Math.min(maxResults, Math.ceil(EVENTS_AT_ONCE / divisor));
 }
 
 async function ask(apiUrl: string, access: Access, calls: readonly ApiCall[]): Promise<Outcome<Page>[]> {
@@ -156,7 +166,7 @@ function explain(failure: Failure, { request }: Reading): Failure {
 }
 
 function readPage(page: Page, { request, place }: Reading): Outcome<ChangesPage> {
-  const next = findNext(page, place);
+  const next = findNext(page, place, sizeOf(request, place));
   if (!next.ok) return next;
   const zone = request.calendar.timeZone ?? page.timeZone ?? '';
   const events: MirroredEvent[] = [];
@@ -175,13 +185,18 @@ function readPage(page: Page, { request, place }: Reading): Outcome<ChangesPage>
 }
 
 /** Where the next reading begins: at the next page of this one, or after the last page with what changes since. */
-function findNext({ nextPageToken = '', nextSyncToken = '' }: Page, place: Place): Outcome<Place> {
+function findNext(
+  { nextPageToken = '', nextSyncToken = '' }: Page,
+  place: Place,
+  size: number,
+): Outcome<Place> {
+  const further = size === EVENTS_AT_ONCE ? {} : { maxResults: size };
   if (nextPageToken === '')
-    return nextSyncToken === '' ? malformed('nextSyncToken') : ok({ syncToken: nextSyncToken });
+    return nextSyncToken === '' ? malformed('nextSyncToken') : ok({ syncToken: nextSyncToken, ...further });
   // A page that leads to itself would be read for ever.
   return nextPageToken === place.pageToken
     ? malformed('nextPageToken')
-    : ok({ ...place, pageToken: nextPageToken });
+    : ok({ ...place, ...further, pageToken: nextPageToken });
 }
 
 function malformed(at: string): Outcome<never> {
