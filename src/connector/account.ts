@@ -76,6 +76,11 @@ export class Account {
     return isReplaced ? await this.#insist(lane, newest.value, operate) : outcome;
   }
 
+  /** The connector has fallen quiet. */
+  settle(): void {
+    this.#options.gate.settle();
+  }
+
   /** Makes sure the grant is good by refreshing it now; when the new access token expires, epoch milliseconds. */
   async refresh(): Promise<Outcome<{ expiresAtMs: number }>> {
     const held = await this.#options.tokens.load();

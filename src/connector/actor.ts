@@ -50,6 +50,7 @@ export class Actor {
           return await this.#parts.erasure.begin();
         }),
       wipe: () => this.#wipe(),
+      isWiped: () => this.#wiped,
       rearm: () => this.#rearm(),
     });
     if (this.#parts.mirror === undefined) this.#parts.leftChannels.plan();

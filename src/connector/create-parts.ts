@@ -62,6 +62,7 @@ export interface ActorHooks {
   beginDisconnect: () => Promise<Outcome<void>>;
   /** Deletes the storage, in which nothing is written from then on. */
   wipe: () => Promise<void>;
+  isWiped: () => boolean;
   /** The next due time may have changed. */
   rearm: () => void;
 }
@@ -83,7 +84,18 @@ export function createParts(means: ActorMeans, hooks: ActorHooks) {
   };
   const onError = (where: string, thrown: unknown) =>
     record({ event: 'error', where: `${where} of ${connectorId}`, detail: describeThrown(thrown) });
-  const permits = new Permits({ connectorId, ask: means.askApp, tallies, now, random, sleep, onError });
+  const permits = new Permits({
+    connectorId,
+    ask: means.askApp,
+    tallies,
+    now,
+    random,
+    sleep,
+    onError,
+    onQuiet: () => {
+      if (!hooks.isWiped()) account.settle();
+    },
+  });
   const send = createSend({
     fetch: means.fetch,
     now,

@@ -35,7 +35,7 @@ export interface GateOptions {
   store: Store;
   /** Simultaneous provider calls of this connector. */
   maxConcurrent: number;
-  openCalls: Pick<OpenCalls, 'ghosts' | 'fewerAt' | 'remember'>;
+  openCalls: Pick<OpenCalls, 'ghosts' | 'fewerAt' | 'remember' | 'settle'>;
   window: Pick<CallWindow, 'roomAt' | 'note'>;
   permits: Pick<Permits, 'spend' | 'obtain'>;
   now: () => number;
@@ -125,6 +125,11 @@ export class Gate {
     if (untilMs <= this.#blockedUntilMs) return;
     this.#blockedUntilMs = untilMs;
     writeFact(store, THROTTLE, { blockedUntilMs: this.#blockedUntilMs, strikes: this.#strikes });
+  }
+
+  /** It has been quiet for a while: what is remembered of open calls is put right. */
+  settle(): void {
+    if (this.#open === 0) this.#options.openCalls.settle();
   }
 
   /** A call went through: the next throttle starts from the beginning. */

@@ -60,6 +60,21 @@ export class OpenCalls {
     return ends.find((endsAtMs) => endsAtMs > now() && this.#ghostsAt(endsAtMs) <= most) ?? now();
   }
 
+  /**
+   * No call of this life is open: the next life, which does not know how this one ends, takes none for open. A row, and
+   * only where one says otherwise.
+   */
+  settle(): void {
+    const { store, now } = this.#options;
+    if (this.#written.count === 0 || this.#written.untilMs <= now()) return;
+    const ghosts = this.ghosts();
+    // Those of a former life are still remembered.
+    const stays = Math.max(this.#former.untilMs, ...this.#formerTasks);
+    if (ghosts > 0 && this.#written.count === ghosts && this.#written.untilMs === stays) return;
+    this.#written = ghosts > 0 ? { count: ghosts, untilMs: stays } : { count: 0, untilMs: 0 };
+    writeFact(store, OPEN_CALLS, this.#written);
+  }
+
   /** Makes sure that a crash from here on remembers that `open` calls are open. */
   remember(open: number): void {
     const { store, callLifeMs, grainMs, covered, now } = this.#options;

@@ -29,6 +29,8 @@ export interface PermitsOptions {
   random: () => number;
   sleep: (ms: number) => Promise<void>;
   onError: (where: string, thrown: unknown) => void;
+  /** The connector has fallen quiet. */
+  onQuiet: () => void;
 }
 
 /**
@@ -136,6 +138,7 @@ export class Permits {
       await sleep(waitMs);
     }
     this.#isWatching = false;
+    this.#options.onQuiet();
     this.#drop();
     const { successes, failures } = this.#health;
     if (this.#giveBack + successes + failures > 0 || !tallies.isEmpty) await this.#request(0);

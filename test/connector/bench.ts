@@ -87,6 +87,7 @@ export function openAccount(
     now,
     random: () => 0.5,
     sleep,
+    onQuiet: () => {},
     onError: () => {},
   });
   return new Account({

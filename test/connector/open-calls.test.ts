@@ -38,6 +38,37 @@ describe('the calls that a crash leaves open at the provider', () => {
       expect(next.ghosts()).toBe(0);
     }));
 
+  it('are none when all had ended before: it is written down once things are quiet', () =>
+    inFreshObject(async (state) => {
+      const { store, countRows } = openStore(state);
+      const clock = createClock();
+      const life = openLife(store, clock);
+      life.remember(3);
+      expect(countRows(() => life.settle())).toBe(1);
+      expect(countRows(() => life.settle())).toBe(0);
+      expect(openLife(store, clock).ghosts()).toBe(0);
+      // From then on a crash leaves as many as before.
+      expect(countRows(() => life.remember(2))).toBe(1);
+      expect(openLife(store, clock).ghosts()).toBe(2);
+    }));
+
+  it('stay those of a former life when the calls of this one have ended', () =>
+    inFreshObject(async (state) => {
+      const { store } = openStore(state);
+      const clock = createClock();
+      openLife(store, clock).remember(2);
+      await clock.advance(5_000);
+      const life = openLife(store, clock);
+      const endMs = life.fewerAt(0);
+      life.remember(2);
+      expect(openLife(store, clock).ghosts()).toBe(4);
+      life.settle();
+      const next = openLife(store, clock);
+      expect([next.ghosts(), next.fewerAt(0)]).toEqual([2, endMs]);
+      await clock.advance(endMs - clock.now());
+      expect(openLife(store, clock).ghosts()).toBe(0);
+    }));
+
   it('cost one row in a while, however many they are', () =>
     inFreshObject(async (state) => {
       const { store, countRows } = openStore(state);

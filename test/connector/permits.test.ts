@@ -11,6 +11,7 @@ function openPermits() {
   const tallies = new Tallies();
   const asked: LeaseRequest[] = [];
   const errors: string[] = [];
+  const quiet: number[] = [];
   const grant = ({ want }: LeaseRequest): Lease => ({
     granted: want,
     untilMs: clock.now() + 60_000,
@@ -29,8 +30,9 @@ function openPermits() {
     random: () => 0.5,
     sleep: clock.sleep,
     onError: (where) => void errors.push(where),
+    onQuiet: () => void quiet.push(clock.now() - START_MS),
   });
-  return { clock, tallies, asked, errors, grant, app, permits };
+  return { clock, tallies, asked, errors, quiet, grant, app, permits };
 }
 
 const GRANTED: Outcome<void> = { ok: true, value: undefined };
@@ -97,12 +99,14 @@ describe('permits', () => {
   });
 
   it('that are left when the connector falls quiet go back, and the next lease is smaller', async () => {
-    const { permits, asked, clock } = openPermits();
+    const { permits, asked, quiet, clock } = openPermits();
     for (let call = 0; call < 9; call += 1) {
       // oxlint-disable-next-line no-await-in-loop
       await take(permits, 1);
     }
+    expect(quiet).toEqual([]);
     await clock.advance(1_000);
+    expect(quiet).toEqual([1_000]);
     expect(asked.at(-1)).toMatchObject({ want: 0, giveBack: 6 });
     await take(permits, 1);
     expect(asked.at(-1)).toMatchObject({ want: 4, giveBack: 0 });

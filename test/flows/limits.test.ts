@@ -190,6 +190,34 @@ describe('the limit of the app', () => {
   });
 });
 
+describe('an account that has been left alone', () => {
+  const stage = openStage();
+
+  it('is written to at once: calls that had ended are not taken for those of a crash', async () => {
+    const person = stage.person();
+    const connectorId = await connect(stage.runtime, person);
+    const question = { timeMin: '2026-11-23T00:00:00', timeMax: '2026-11-24T00:00:00', timeZone: 'UTC' };
+    const ask = (hour: number) =>
+      stage.runtime.api('POST', `/v1/connectors/${connectorId}/availability`, {
+        ...question,
+        timeMin: `2026-11-23T0${hour}:00:00`,
+        maxStalenessMs: 0,
+      });
+    await Promise.all([1, 2, 3, 4].map(ask));
+    const { worker } = stage.runtime;
+    const storage = await worker.getDurableObjectStorage('CONNECTOR', { name: connectorId });
+    const remembered = async () =>
+      await storage.exec(`SELECT value ->> 'count' AS count FROM fact WHERE name = 'open-calls'`);
+    await expect.poll(remembered, ENDED).toMatchObject([{ count: 0 }]);
+    await worker.evictDurableObject('CONNECTOR', { name: connectorId });
+    const answers = await Promise.all([
+      ...[1, 2, 3].map(ask),
+      stage.runtime.api('POST', `/v1/connectors/${connectorId}/events`, meeting(1)),
+    ]);
+    expect(answers.map(({ status }) => status)).toEqual([200, 200, 200, 201]);
+  });
+});
+
 describe('a hot connector', () => {
   const stage = openStage({ MIRROR: 'off' });
 
