@@ -35,14 +35,16 @@ export function createAccount({ identity, limits, ledger, firstRunsSince, ...par
   const { provider } = identity;
   const callLifeMs = callLifeOf(limits);
   const grainMs = limits.providerTimeoutMs * CALL_GRAIN;
+  const maxConcurrent = limits.maxConcurrent[provider];
   const openCalls = new OpenCalls({
     ...parts,
+    maxConcurrent,
     callLifeMs,
     grainMs,
     freshTasks: () => ledger.freshSince(now() - callLifeMs - grainMs),
     covered: () => firstRunsSince(now() - grainMs),
   });
   const window = new CallWindow({ ...parts, limit: limits.user[provider] });
-  const gate = new Gate({ ...parts, maxConcurrent: limits.maxConcurrent[provider], openCalls, window });
+  const gate = new Gate({ ...parts, maxConcurrent, openCalls, window });
   return new Account({ ...parts, gate });
 }

@@ -1,9 +1,14 @@
 import { OPEN_CALLS, readFact, writeFact } from './facts.ts';
 import type { Store } from './store.ts';
 
+/** How many calls go side by side in an ordinary question. */
+const USUAL_WEIGHT = 2;
+
 /** What the memory of open calls is made of. Times are milliseconds. */
 export interface OpenCallsOptions {
   store: Store;
+  /** Simultaneous provider calls of this connector. */
+  maxConcurrent: number;
   /** The longest a call may stay open at the provider after it began here. */
   callLifeMs: number;
   /** What is written down of open calls covers those that begin within so long, so that not each costs a row. */
@@ -62,11 +67,12 @@ export class OpenCalls {
 
   /**
    * No call of this life is open: the next life, which does not know how this one ends, takes none for open. A row, and
-   * only where one says otherwise.
+   * only where what is written would leave the next life less room than nearly every call needs.
    */
   settle(): void {
-    const { store, now } = this.#options;
-    if (this.#written.count === 0 || this.#written.untilMs <= now()) return;
+    const { store, maxConcurrent, now } = this.#options;
+    const { count, untilMs } = this.#written;
+    if (untilMs <= now() || count + USUAL_WEIGHT <= maxConcurrent) return;
     const ghosts = this.ghosts();
     // Those of a former life are still remembered.
     const stays = Math.max(this.#former.untilMs, ...this.#formerTasks);

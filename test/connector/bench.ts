@@ -57,6 +57,7 @@ export function openGate(
     maxConcurrent: 4,
     openCalls: new OpenCalls({
       store,
+      maxConcurrent: 4,
       callLifeMs: 35_000,
       grainMs: 10_000,
       freshTasks: () => [],
