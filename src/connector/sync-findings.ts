@@ -48,8 +48,9 @@ export class Findings {
   }
 
   /**
-   * What has come of a page: not what was never known before, and not what we have done ourselves. Whether there
-   * was anything to be told.
+   * Notes what has come of a page: not what was never known before, and not what we have done ourselves.
+   *
+   * @returns whether there is something to be told in it.
    */
   note({ calendar, known }: CalendarState, done: Applied, events: readonly MirroredEvent[]): boolean {
     const { isOwnRemoval } = this.#options;

@@ -191,7 +191,8 @@ async function measure(
   await settle(subject);
   const storage = await worker.getDurableObjectStorage('CONNECTOR', { name: connectorId });
   if (state === 'cold' || state === 'mirrored-cold') {
-    await storage.exec(`DELETE FROM fact WHERE name = 'last-use'`);
+    // Not in use for long: what is remembered of open calls would have lapsed, too.
+    await storage.exec(`DELETE FROM fact WHERE name IN ('last-use', 'open-calls')`);
     await worker.evictDurableObject('CONNECTOR', { name: connectorId });
   }
   if (state === 'full') await storage.exec(THOUSAND_ENDED);
