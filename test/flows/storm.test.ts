@@ -22,8 +22,7 @@ const FAULTS: FaultEffect[] = [
   { kind: 'status', status: 503 },
   { kind: 'status-after', status: 500 },
   { kind: 'malformed' },
-  // A call that crosses the refused reply on a machine that stands still for a moment is nobody's fault.
-  { kind: 'throttle', retryAfter: 2, holdMs: 2_000, crossingMs: 1_000 },
+  { kind: 'throttle', retryAfter: 1, holdMs: 1_000 },
 ];
 
 /** A person in the storm, and what is asked of their calendar. */

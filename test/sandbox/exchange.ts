@@ -1,3 +1,5 @@
+import type { Hold } from './faults.ts';
+
 /** One request as a handler sees it: a whole HTTP request, or one part of a batch. */
 export interface Ask {
   readonly method: string;
@@ -15,7 +17,10 @@ export interface Ask {
   readonly closing: AbortSignal;
 }
 
-/** One reply. `refusal` and `insecure` never reach the wire: they are what the truth log keeps about it. */
+/**
+ * One reply. `refusal`, `insecure` and `tellsOf` never reach the wire: the first two are what the truth log keeps
+ * about it, the last is which holds a client knows of once it has the reply.
+ */
 export interface Answer {
   readonly status: number;
   readonly headers?: Readonly<Record<string, string>>;
@@ -24,6 +29,8 @@ export interface Answer {
   readonly refusal?: string;
   /** What was accepted although a careful client would not do it. */
   readonly insecure?: string;
+  /** The holds that this reply, or a part of it, tells of. */
+  readonly tellsOf?: readonly Hold[];
 }
 
 /** The client never gets a reply: its connection is destroyed. */
@@ -42,11 +49,16 @@ export class Refused extends Error {
   }
 }
 
+/** The holds that the parts of a batch tell of. */
+export function holdsIn(parts: readonly Outcome[]): readonly Hold[] {
+  return parts.flatMap((part) => (part === CONNECTION_LOST ? [] : (part.tellsOf ?? [])));
+}
+
 /** A JSON reply. */
 export function jsonAnswer(
   status: number,
   value: unknown,
-  more: Pick<Answer, 'headers' | 'refusal' | 'insecure'> = {},
+  more: Pick<Answer, 'headers' | 'refusal' | 'insecure' | 'tellsOf'> = {},
 ): Answer {
   return {
     ...more,

@@ -32,6 +32,22 @@ const script = (effect: FaultEffect, more: object = {}): void => {
   sandbox.faults.add({ operation: 'google.calendarList', effect, ...more });
 };
 
+/** The same question to Graph by itself and as the one part of a batch; what each is answered. */
+const graphAs = (accessToken: string) => {
+  const ask = async (path: string, body?: object): Promise<number> => {
+    const headers = { authorization: `Bearer ${accessToken}`, 'content-type': 'application/json' };
+    const init = body === undefined ? { headers } : { method: 'POST', headers, body: JSON.stringify(body) };
+    return await fetch(`${sandbox.microsoftUrl}/v1.0${path}`, init).then(
+      ({ status }) => status,
+      () => 0,
+    );
+  };
+  return {
+    plain: async () => await ask('/me'),
+    batch: async () => await ask('/$batch', { requests: [{ id: '1', method: 'GET', url: '/me' }] }),
+  };
+};
+
 describe('a scripted fault', () => {
   test('strikes as often as it was told, after as many calls as it was told', async () => {
     script({ kind: 'status', status: 500 }, { times: 2, after: 1 });
@@ -190,6 +206,43 @@ describe('throttling', () => {
     nowMs += 20;
     expect((await list()).status).toBe(403);
     expect(sandbox.truth.tooEarly).toEqual([]);
+  });
+
+  test.each<FaultEffect>([
+    { kind: 'reply-lost' },
+    { kind: 'malformed' },
+    { kind: 'empty' },
+    { kind: 'status-after', status: 502 },
+  ])(
+    'blames nobody for a hold that only a part of a batch told of, whose reply was spoilt: $kind',
+    async (effect) => {
+      const me = graphAs((await connectMicrosoft(sandbox, GRACE)).access_token);
+      sandbox.faults.add({
+        operation: 'graph.me',
+        effect: { kind: 'throttle', retryAfter: 10, holdMs: 10_000 },
+      });
+      sandbox.faults.add({ operation: 'graph.batch', effect });
+      await me.batch();
+      nowMs += 4_000;
+      expect(await me.plain()).toBe(429);
+      expect(sandbox.truth.tooEarly).toEqual([]);
+      nowMs += 1_000;
+      // That refusal was told of.
+      expect(await me.plain()).toBe(429);
+      expect(sandbox.truth.tooEarly).toMatchObject([{ operation: 'graph.me', earlyByMs: 5_000 }]);
+    },
+  );
+
+  test('knows from when a part of a batch told of a hold', async () => {
+    const me = graphAs((await connectMicrosoft(sandbox, GRACE)).access_token);
+    sandbox.faults.add({
+      operation: 'graph.me',
+      effect: { kind: 'throttle', retryAfter: 10, holdMs: 10_000 },
+    });
+    await me.batch();
+    nowMs += 4_000;
+    await me.batch();
+    expect(sandbox.truth.tooEarly).toMatchObject([{ operation: 'graph.me', earlyByMs: 6_000 }]);
   });
 
   test('names the end of the hold as a date that is never early', async () => {

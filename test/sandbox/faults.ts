@@ -20,7 +20,7 @@ export type FaultEffect =
       retryAfter?: number | 'date';
       /** How long calls of that person are answered throttled, and noted as too early. */
       holdMs: number;
-      /** For how long a call may still cross the throttled reply on its way; longer where machines are busy. 50 by default. */
+      /** For how long a call may still cross the first reply that tells of the hold; longer where machines are busy. 50 by default. */
       crossingMs?: number;
     }
   | { kind: 'malformed' }
@@ -55,11 +55,13 @@ export interface FaultTarget {
 /** A wait the provider has asked of one person. */
 export interface Hold {
   readonly sinceMs: number;
+  /** When a reply that says so first left; before that nobody can know of it. */
+  toldAtMs?: number;
   readonly untilMs: number;
   readonly effect: Extract<FaultEffect, { kind: 'throttle' }>;
 }
 
-// A timer may fire a moment early, and a call may cross the first throttled reply on its way.
+// A timer may fire a moment early, and a call may cross the first reply that tells of a hold on its way.
 const EARLY_TOLERANCE_MS = 5;
 const CROSSING_MS = 50;
 
@@ -122,9 +124,14 @@ export class Faults {
 
   /** Starts a hold for everything that shares `key`. */
   hold(key: string, effect: Hold['effect'], nowMs: number): Hold {
-    const hold = { sinceMs: nowMs, untilMs: nowMs + effect.holdMs, effect };
+    const hold: Hold = { sinceMs: nowMs, untilMs: nowMs + effect.holdMs, effect };
     this.#holds.set(key, hold);
     return hold;
+  }
+
+  /** A reply that tells of these holds leaves. */
+  tell(holds: readonly Hold[], nowMs: number): void {
+    for (const hold of holds) hold.toldAtMs ??= nowMs;
   }
 
   /** The hold a call runs into, and by how much it is early (0: it cannot have known yet). */
@@ -133,8 +140,9 @@ export class Faults {
     if (hold === undefined || arrivedAtMs <= hold.sinceMs) return undefined;
     const earlyByMs = hold.untilMs - arrivedAtMs;
     if (earlyByMs <= EARLY_TOLERANCE_MS) return undefined;
-    const isCrossing = arrivedAtMs - hold.sinceMs <= (hold.effect.crossingMs ?? CROSSING_MS);
-    return { hold, earlyByMs: isCrossing ? 0 : earlyByMs };
+    const { toldAtMs, effect } = hold;
+    const mayKnow = toldAtMs !== undefined && arrivedAtMs - toldAtMs > (effect.crossingMs ?? CROSSING_MS);
+    return { hold, earlyByMs: mayKnow ? earlyByMs : 0 };
   }
 }
 

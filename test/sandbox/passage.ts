@@ -1,4 +1,4 @@
-import { CONNECTION_LOST, Refused } from './exchange.ts';
+import { CONNECTION_LOST, holdsIn, Refused } from './exchange.ts';
 import type { Answer, Ask, Outcome } from './exchange.ts';
 import { retryAfterHeader } from './faults.ts';
 import type { Faults, Hold } from './faults.ts';
@@ -90,12 +90,12 @@ export function passage(rooms: {
         await pause(undefined, ask.clientGone);
         return CONNECTION_LOST;
       case 'malformed': {
-        const whole = await perform(route);
+        const { tellsOf: _cutOff, ...whole } = await perform(route);
         const text = whole.body ?? '{}';
         return { ...whole, body: text.slice(0, Math.max(1, Math.floor(text.length / 2))) };
       }
       case 'empty': {
-        const { body: _dropped, ...rest } = await perform(route);
+        const { body: _dropped, tellsOf: _too, ...rest } = await perform(route);
         return rest;
       }
       case 'hollow':
@@ -123,6 +123,8 @@ export function passage(rooms: {
       let outcome: Outcome = CONNECTION_LOST;
       try {
         outcome = await answer(ask, origin, route, call, entry?.excess);
+        // What a part of a batch says is only known once the batch is answered.
+        if (!ask.inBatch) faults.tell(holdsIn([outcome]), now());
         return outcome;
       } finally {
         entry?.leave();
@@ -144,7 +146,7 @@ async function perform(route: Route): Promise<Answer> {
 
 function throttledAnswer(origin: Origin, route: Route, hold: Hold): Answer {
   const plain = origin.throttled(hold.effect.status, route.kind);
-  return { ...plain, headers: { ...plain.headers, ...retryAfterHeader(hold) } };
+  return { ...plain, headers: { ...plain.headers, ...retryAfterHeader(hold) }, tellsOf: [hold] };
 }
 
 function scriptedAnswer(

@@ -1,4 +1,4 @@
-import { CONNECTION_LOST } from '../exchange.ts';
+import { CONNECTION_LOST, holdsIn } from '../exchange.ts';
 import type { Answer, Ask, Outcome } from '../exchange.ts';
 import { secret } from '../dice.ts';
 import { badRequest, calendarError } from './errors.ts';
@@ -32,6 +32,7 @@ export async function batch(ask: Ask, carry: (part: Ask) => Promise<Outcome>): P
     status: 200,
     headers: { 'content-type': `multipart/mixed; boundary=${boundary}` },
     body: `${body}--${boundary}--\r\n`,
+    tellsOf: holdsIn(replies.map(({ outcome }) => outcome)),
   };
 }
 

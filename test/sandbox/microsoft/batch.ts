@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { CONNECTION_LOST, jsonAnswer } from '../exchange.ts';
+import { CONNECTION_LOST, holdsIn, jsonAnswer } from '../exchange.ts';
 import type { Answer, Ask, Outcome } from '../exchange.ts';
 import type { World } from '../world.ts';
 import { badRequest, graphError } from './errors.ts';
@@ -52,7 +52,8 @@ export async function batch(
     running.add(work);
   }
   const responses = [...done.values()].map(({ item, answer }) => itemResponse(item, answer));
-  return jsonAnswer(200, { responses: world.dice.shuffle(responses) });
+  const tellsOf = holdsIn([...done.values()].map(({ answer }) => answer));
+  return jsonAnswer(200, { responses: world.dice.shuffle(responses) }, { tellsOf });
 
   async function run(item: Item): Promise<void> {
     const failed = (item.dependsOn ?? []).some(
