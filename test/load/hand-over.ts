@@ -32,7 +32,7 @@ export interface End {
   state: 'done' | 'failed';
   code?: string;
   attempts: number;
-  /** When that was known, epoch milliseconds. */
+  /** When it ended by its last notice; where none has come, when the ledger said so. Epoch milliseconds. */
   atMs: number;
 }
 
@@ -43,6 +43,8 @@ interface Progress {
   sentAtMs: number;
   /** When it was handed over or asked after last, epoch milliseconds. */
   heardAtMs: number;
+  /** When it ended, by its last notice. */
+  toldAtMs?: number;
 }
 
 /**
@@ -125,7 +127,9 @@ export class HandOver {
     for (; this.#noticesRead < notices.length; this.#noticesRead += 1) {
       const notice = notices[this.#noticesRead];
       const one = notice?.taskId === undefined ? undefined : this.#progress.get(notice.taskId);
-      if (one === undefined || one.stage === 'ended' || one.stage === 'told') continue;
+      if (one === undefined || notice === undefined) continue;
+      one.toldAtMs = Math.max(one.toldAtMs ?? 0, Date.parse(notice.at));
+      if (one.stage === 'ended' || one.stage === 'told') continue;
       this.#out.delete(one);
       one.stage = 'told';
       this.#told.add(one);
@@ -235,7 +239,7 @@ export class HandOver {
     this.ends.set(id, {
       state,
       attempts,
-      atMs: Date.now(),
+      atMs: one.toldAtMs ?? Date.now(),
       ...(error !== undefined && { code: error.code }),
     });
     this.#release(one);
