@@ -14,9 +14,6 @@ const MOST_REPEATS = 1;
 /** And only when the wait before it is no longer than this: a longer one is for the ledger. */
 const LONGEST_WAIT_MS = 1_500;
 
-/** A reply of such a status is a throttle, whatever its body says. */
-const REFUSALS: ReadonlySet<number> = new Set([429, 509]);
-
 /** What the way to the provider is made of. `send` is ungated. */
 export interface AccountOptions {
   tokens: Tokens;
@@ -94,26 +91,12 @@ export class Account {
     { grant }: Held,
     operate: (access: Access) => Promise<Outcome<T>>,
   ): Promise<Outcome<T>> {
-    const { gate, tallies, now } = this.#options;
-    const met = { success: false, throttle: false };
-    const outcome = await operate({
+    return await operate({
       accessToken: grant.accessToken,
       account: grant.account,
-      now,
-      holdBack(throttle) {
-        met.throttle = true;
-        tallies.noteThrottle(throttle.scope ?? 'user');
-        gate.holdBack(throttle);
-      },
-      send: async (request) => {
-        const sent = await this.#send(lane, request);
-        if (sent.ok && sent.value.status < 300) met.success = true;
-        return sent;
-      },
+      now: this.#options.now,
+      send: (request) => this.#send(lane, request),
     });
-    // Not at each reply: one that succeeds may carry a throttle inside, and would reset the back-off it adds to.
-    if (met.success && !met.throttle) gate.relax();
-    return outcome;
   }
 
   #decide(failure: Failure, attempts: number): Verdict {
@@ -170,14 +153,25 @@ export class Account {
       tallies.noteWait(lane, leftAtMs - cameAtMs);
       const sent = await send(request);
       tallies.noteCall(sent.ok ? sent.value.status : undefined, now() - leftAtMs);
-      // Before this call's place is given on: the operation, which says exactly what was meant, reads the reply
-      // only when the next call has left.
-      if (sent.ok && REFUSALS.has(sent.value.status)) gate.holdBack(readWait(sent.value));
+      // Before this call's place is given on: the next one would be too early.
+      if (sent.ok) this.#heed(request, sent.value);
       const isUp = !hasFaltered(sent);
       permits.note(isUp);
       if (isUp) budget.earn();
       return sent;
     });
+  }
+
+  /** What a reply says of a throttle holds back what comes next; one that says nothing of it, and succeeds, eases. */
+  #heed({ readThrottle }: OutgoingRequest, reply: Reply): void {
+    const { gate, tallies } = this.#options;
+    const throttle = readThrottle?.(reply);
+    if (throttle === undefined) {
+      if (reply.status < 300) gate.relax();
+      return;
+    }
+    tallies.noteThrottle(throttle.scope ?? 'user');
+    gate.holdBack(throttle);
   }
 }
 

@@ -1,4 +1,5 @@
-import { fail, type Outcome } from '../domain/failure.ts';
+import { fail, ok, type Outcome } from '../domain/failure.ts';
+import type { OutgoingRequest, Reply, Throttle } from './http.ts';
 import type { Access } from './provider.ts';
 
 /** How often a part is asked for at most: once, and again while it is throttled. */
@@ -10,16 +11,15 @@ const UNANSWERED = fail({ kind: 'malformed', at: 'batch' });
 /**
  * Asks for all parts in batches of at most `most`, sent at once. The answers come in the order of the
  * parts; one that could not be made into a request keeps its failure. Throttled parts, and only those,
- * are asked for again: the throttle is reported first, so that `send` sits out a short wait, or answers
- * `throttled` for a long one.
+ * are asked for again: `send` knows of the throttle, and sits out a short wait, or answers `throttled`
+ * for a long one.
  *
- * @param ask sends one batch: what each of its parts answered, in order, or the failure of them all,
- *   which is final and which `ask` has reported if it is a throttle.
+ * @param ask sends one batch by `sendAndRead`: what each of its parts answered, in order, or the failure
+ *   of them all, which is final.
  */
 export async function askInBatches<P, T>(
   parts: readonly Outcome<P>[],
   most: number,
-  access: Access,
   ask: (batch: P[]) => Promise<Outcome<Outcome<T>[]>>,
 ): Promise<Outcome<T>[]> {
   const answers = parts.map((part): Outcome<T> => (part.ok ? UNANSWERED : part));
@@ -30,7 +30,6 @@ export async function askInBatches<P, T>(
       for (const [place, { index }] of batch.entries())
         answers[index] = reply.ok ? (reply.value[place] ?? UNANSWERED) : reply;
       if (!reply.ok) return [];
-      reportThrottle(access, reply.value);
       return batch.filter((_, place) => isThrottled(reply.value[place]));
     });
     // Each round needs the verdict on the one before it.
@@ -44,17 +43,40 @@ function isThrottled(outcome: Outcome<unknown> | undefined): boolean {
   return outcome?.ok === false && outcome.failure.kind === 'throttled';
 }
 
-/** Reports the throttles of one reply as one, with the longest wait: several would look like several refusals. */
-export function reportThrottle(access: Access, outcomes: readonly Outcome<unknown>[]): void {
+/**
+ * Sends a request, and reads its reply once: within `send`, which learns of a throttle in it before the
+ * next call leaves. Fails with what `send` tells; what `read` makes of the reply is the value.
+ */
+export async function sendAndRead<T>(
+  access: Access,
+  request: OutgoingRequest,
+  read: (reply: Reply) => T,
+  readThrottle: (answer: T) => Throttle | undefined,
+): Promise<Outcome<T>> {
+  const kept: { answer?: { of: Reply; value: T } } = {};
+  const sent = await access.send({
+    ...request,
+    readThrottle(reply) {
+      const value = read(reply);
+      kept.answer = { of: reply, value };
+      return readThrottle(value);
+    },
+  });
+  if (!sent.ok) return sent;
+  return ok(kept.answer?.of === sent.value ? kept.answer.value : read(sent.value));
+}
+
+/** The throttles of one reply as one, with the longest wait: several would look like several refusals. */
+export function throttleIn(outcomes: readonly Outcome<unknown>[]): Throttle | undefined {
   const throttles = outcomes.flatMap((outcome) =>
     !outcome.ok && outcome.failure.kind === 'throttled' ? [outcome.failure] : [],
   );
-  if (throttles.length === 0) return;
+  if (throttles.length === 0) return undefined;
   const waits = throttles.flatMap(({ retryAtMs }) => retryAtMs ?? []);
-  access.holdBack({
+  return {
     ...(waits.length > 0 && { retryAtMs: Math.max(...waits) }),
     ...(throttles.some(({ scope }) => scope === 'app') && { scope: 'app' }),
-  });
+  };
 }
 
 /** The same items in order, in groups of at most `most`. */

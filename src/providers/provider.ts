@@ -98,23 +98,16 @@ export interface ProviderOAuth {
   missingScopes(asked: readonly string[], granted: readonly string[]): string[];
 }
 
-/** A throttle. `retryAtMs`: the provider's own minimum, epoch milliseconds; `scope`: of the whole app, not of this account. */
-export interface Throttle {
-  retryAtMs?: number;
-  scope?: 'app';
-}
-
 /**
  * How one operation reaches the provider: with this access token, through these calls.
  * `send` has passed the gate when it resolves; it waits for a slot, so ask for all you need at once
- * and never hold one call open while awaiting another.
+ * and never hold one call open while awaiting another. After a throttle that a request finds in its
+ * reply, no call of this connector leaves before that has passed.
  */
 export interface Access {
   accessToken: string;
   account: Account;
   send: Send;
-  /** Reports a throttle met inside a reply: no call of this connector leaves before it has passed. */
-  holdBack: (throttle: Throttle) => void;
   now: () => number;
 }
 

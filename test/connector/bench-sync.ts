@@ -139,7 +139,6 @@ export function openSync(storage: Store, remote: Remote) {
     accessToken: 'access-1',
     account: { id: 'account-1', kind: 'work' },
     send: () => Promise.reject(new Error('unexpected call')),
-    holdBack: () => {},
     now: clock.now,
   };
   const account: Pick<Account, 'use'> = {

@@ -30,7 +30,6 @@ export const ACCESS: Access = {
   accessToken: 'access-1',
   account: grantOf(1).account,
   now: () => START_MS,
-  holdBack: () => {},
   send: () => Promise.reject(new Error('the double sends nothing')),
 };
 

@@ -33,7 +33,6 @@ const UNUSED_ACCESS = {
   accessToken: '',
   account: { id: '', kind: 'work' as const },
   send: () => Promise.resolve(fail({ kind: 'unavailable', ambiguous: false })),
-  holdBack: () => undefined,
   now: () => 0,
 };
 

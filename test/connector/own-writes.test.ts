@@ -26,7 +26,6 @@ function openWrites(lastEndedAtMs = 0, open: readonly string[] = []) {
     accessToken: 'access-1',
     account: { id: 'account-1', kind: 'work' },
     send: (request) => script.send(request),
-    holdBack: () => {},
     now: clock.now,
   };
   const writes = new OwnWrites({ now: clock.now, lastEndedAtMs: () => lastEndedAtMs, openTasks: () => open });

@@ -49,9 +49,9 @@ function readFailure({ status, headers, receivedAtMs }: Reply, writes: boolean):
   return { kind: 'rejected', status, code: 'refused' };
 }
 
-/** One call as every operation makes it: a throttle in its reply is reported. */
+/** One call as every operation makes it. */
 async function call<T>(
-  { send, holdBack, accessToken }: Access,
+  { send, accessToken }: Access,
   {
     method,
     path,
@@ -66,13 +66,13 @@ async function call<T>(
     headers: { Authorization: `Bearer ${accessToken}` },
     ...(body !== undefined && { body: JSON.stringify(body) }),
     ...(parts !== undefined && { weight: parts, calls: parts }),
+    readThrottle(reply) {
+      const failure = readFailure(reply, method !== 'GET');
+      return failure.kind === 'throttled' ? waitOf(failure) : undefined;
+    },
   });
   if (!sent.ok) return sent;
-  if (sent.value.status >= 300) {
-    const failure = readFailure(sent.value, method !== 'GET');
-    if (failure.kind === 'throttled') holdBack(waitOf(failure));
-    return fail(failure);
-  }
+  if (sent.value.status >= 300) return fail(readFailure(sent.value, method !== 'GET'));
   return readReply(sent.value.body, schema);
 }
 

@@ -1,6 +1,6 @@
 import type * as z from 'zod';
 import { type Failure, fail, ok, type Outcome } from '../../domain/failure.ts';
-import { askInBatches, reportThrottle } from '../batches.ts';
+import { askInBatches, sendAndRead, throttleIn } from '../batches.ts';
 import { readJson, type Reply } from '../http.ts';
 import type { Access } from '../provider.ts';
 import { type BatchPart, readBatch, writeBatch } from './batch.ts';
@@ -24,9 +24,8 @@ const MAX_PARTS = 50;
 const MAX_WEIGHT = 4;
 
 /**
- * Makes one call and reads its JSON with `schema` (an empty body reads as undefined). A throttle in
- * the reply is reported to `access.holdBack`; nothing is retried. Fails with what `readFailure` and
- * `send` tell, and with `malformed` naming the place where the reply leaves its schema.
+ * Makes one call and reads its JSON with `schema` (an empty body reads as undefined). Nothing is
+ * retried. Fails with what `readFailure` and `send` tell, and with `malformed` naming the place where the reply leaves its schema.
  *
  * @param apiUrl the origin of Google's APIs, such as https://www.googleapis.com
  */
@@ -39,21 +38,22 @@ export async function callApi<T>(
   const part = toPart(call);
   if (!part.ok) return part;
   const { method, path, body, ifMatch } = part.value;
-  const sent = await access.send({
-    method,
-    url: under(apiUrl, path),
-    headers: {
-      Authorization: `Bearer ${access.accessToken}`,
-      ...(ifMatch !== undefined && { 'If-Match': ifMatch }),
-      ...(body !== undefined && { 'Content-Type': 'application/json' }),
+  const sent = await sendAndRead(
+    access,
+    {
+      method,
+      url: under(apiUrl, path),
+      headers: {
+        Authorization: `Bearer ${access.accessToken}`,
+        ...(ifMatch !== undefined && { 'If-Match': ifMatch }),
+        ...(body !== undefined && { 'Content-Type': 'application/json' }),
+      },
+      ...(body !== undefined && { body }),
     },
-    ...(body !== undefined && { body }),
-  });
-  // A throttle that `send` tells of itself is known to it: only one met in a reply is news.
-  if (!sent.ok) return fail(asMetBy(call, sent.failure));
-  const outcome = readReply(sent.value, call, schema);
-  reportThrottle(access, [outcome]);
-  return outcome;
+    (reply) => readReply(reply, call, schema),
+    (outcome) => throttleIn([outcome]),
+  );
+  return sent.ok ? sent.value : fail(asMetBy(call, sent.failure));
 }
 
 /**
@@ -74,7 +74,6 @@ export async function callApiInBatch<T>(
       return part.ok ? ok({ call, part: part.value }) : part;
     }),
     MAX_PARTS,
-    access,
     (asked) => sendEnvelope(apiUrl, access, asked, schema),
   );
   return outcomes.map((outcome, index) => {
@@ -97,21 +96,29 @@ async function sendEnvelope<T>(
   schema: z.ZodType<T>,
 ): Promise<Outcome<Outcome<T>[]>> {
   const { contentType, body } = writeBatch(asked.map(({ part }) => part));
-  const sent = await access.send({
-    method: 'POST',
-    url: under(apiUrl, '/batch/calendar/v3'),
-    headers: { Authorization: `Bearer ${access.accessToken}`, 'Content-Type': contentType },
-    body,
-    weight: Math.min(asked.length, MAX_WEIGHT),
-    calls: asked.length,
-  });
-  if (!sent.ok) return sent;
-  if (!isSuccess(sent.value)) {
-    const refused = fail(readFailure(sent.value, { what: 'batch', writes: true }));
-    reportThrottle(access, [refused]);
-    return refused;
-  }
-  const replies = readBatch(sent.value, asked.length);
+  const sent = await sendAndRead(
+    access,
+    {
+      method: 'POST',
+      url: under(apiUrl, '/batch/calendar/v3'),
+      headers: { Authorization: `Bearer ${access.accessToken}`, 'Content-Type': contentType },
+      body,
+      weight: Math.min(asked.length, MAX_WEIGHT),
+      calls: asked.length,
+    },
+    (reply) => readEnvelope(reply, asked, schema),
+    (answers) => throttleIn(answers.ok ? answers.value : [answers]),
+  );
+  return sent.ok ? sent.value : sent;
+}
+
+function readEnvelope<T>(
+  envelope: Reply,
+  asked: readonly Asked[],
+  schema: z.ZodType<T>,
+): Outcome<Outcome<T>[]> {
+  if (!isSuccess(envelope)) return fail(readFailure(envelope, { what: 'batch', writes: true }));
+  const replies = readBatch(envelope, asked.length);
   return ok(
     asked.map(({ call }, place) => {
       const reply = replies[place] ?? fail({ kind: 'malformed', at: `batch part ${place}` });

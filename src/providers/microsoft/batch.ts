@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import { fail, ok, type Outcome } from '../../domain/failure.ts';
-import { askInBatches } from '../batches.ts';
+import { askInBatches, throttleIn } from '../batches.ts';
+import type { Reply } from '../http.ts';
 import {
   askGraph,
   type Graph,
@@ -9,6 +10,7 @@ import {
   isPlainPath,
   readAs,
   readReply,
+  sendGraph,
 } from './client.ts';
 
 /** The most that Graph takes in one batch (graph docs: json-batching). */
@@ -30,8 +32,8 @@ type Part = z.infer<typeof partSchema>;
 /**
  * Asks all of these: one as it is, several in as few batches as they fit in. The answers come in the
  * order of the requests, each judged by itself; a batch that fails as a whole fails each part alike.
- * Throttled parts, and only those, are asked again: the throttle is reported first, so that `send`
- * sits out a short wait, or answers `throttled` for a long one.
+ * Throttled parts, and only those, are asked again: `send` sits out a short wait, or answers
+ * `throttled` for a long one.
  */
 export async function askAll(graph: Graph, requests: readonly GraphRequest[]): Promise<Outcome<unknown>[]> {
   const [only] = requests;
@@ -42,7 +44,6 @@ export async function askAll(graph: Graph, requests: readonly GraphRequest[]): P
       isPlainPath(graph, request) ? ok(request) : fail({ kind: 'not-found', what: request.what }),
     ),
     MOST_PARTS,
-    graph.access,
     (parts) => askEnvelope(graph, parts),
   );
 }
@@ -68,17 +69,27 @@ async function askEnvelope(
     },
   };
   const weight = Math.min(parts.length, PARTS_AT_ONCE);
-  const answer = readAs(
-    await askGraph(graph, envelope, { weight, calls: parts.length }),
-    envelopeSchema,
-    'batch',
+  const sent = await sendGraph(
+    graph,
+    envelope,
+    { weight, calls: parts.length },
+    (reply) => readEnvelope(reply, envelope, parts),
+    (answers) => throttleIn(answers.ok ? answers.value : [answers]),
   );
+  return sent.ok ? sent.value : sent;
+}
+
+function readEnvelope(
+  reply: Reply,
+  envelope: GraphRequest,
+  parts: readonly GraphRequest[],
+): Outcome<Outcome<unknown>[]> {
+  const answer = readAs(readReply(reply, envelope), envelopeSchema, 'batch');
   if (!answer.ok) return answer;
-  const receivedAtMs = graph.access.now();
   return ok(
     parts.map((request, place) => {
       const own = answer.value.responses.filter((part) => part?.id === String(place));
-      return readPart(own, request, receivedAtMs);
+      return readPart(own, request, reply.receivedAtMs);
     }),
   );
 }

@@ -1,7 +1,7 @@
 import type * as z from 'zod';
 import { fail, ok, type Outcome } from '../../domain/failure.ts';
-import { reportThrottle } from '../batches.ts';
-import { readJson, type Reply } from '../http.ts';
+import { sendAndRead, throttleIn } from '../batches.ts';
+import { type OutgoingRequest, readJson, type Reply, type Throttle } from '../http.ts';
 import type { Access } from '../provider.ts';
 import { type FailedRequest, readFailure } from './failure.ts';
 
@@ -68,34 +68,44 @@ function versionUrl(graphUrl: string): string {
   return `${new URL(graphUrl).href.replace(/\/$/, '')}/v1.0`;
 }
 
-/**
- * Sends one request. A throttle in the reply holds this connector's calls back.
- *
- * @returns the JSON of a 2xx (undefined for an empty one), else the failure, told by `readFailure`.
- */
-export async function askGraph(
+/** Sends one request: the JSON of a 2xx (undefined for an empty one), else the failure, told by `readFailure`. */
+export async function askGraph(graph: Graph, request: GraphRequest): Promise<Outcome<unknown>> {
+  const sent = await sendGraph(
+    graph,
+    request,
+    {},
+    (reply) => readReply(reply, request),
+    (answer) => throttleIn([answer]),
+  );
+  return sent.ok ? sent.value : sent;
+}
+
+/** Sends one request, of which `load` says what it amounts to; `read` and `readThrottle` as for `sendAndRead`. */
+export async function sendGraph<T>(
   graph: Graph,
   request: GraphRequest,
-  options: { weight?: number; calls?: number } = {},
-): Promise<Outcome<unknown>> {
+  load: Pick<OutgoingRequest, 'weight' | 'calls'>,
+  read: (reply: Reply) => T,
+  readThrottle: (answer: T) => Throttle | undefined,
+): Promise<Outcome<T>> {
   if (!isPlainPath(graph, request)) return fail({ kind: 'not-found', what: request.what });
   const { access, graphUrl } = graph;
-  const sent = await access.send({
-    method: request.method,
-    url: `${versionUrl(graphUrl)}${request.path}`,
-    headers: { Authorization: `Bearer ${access.accessToken}`, ...graphHeaders(request) },
-    ...(request.body !== undefined && { body: JSON.stringify(request.body) }),
-    ...options,
-  });
-  if (!sent.ok) {
-    // The verb alone does not say whether something may have changed: some reads are POSTs.
-    return sent.failure.kind === 'unavailable'
-      ? fail({ ...sent.failure, ambiguous: sent.failure.ambiguous && request.writes })
-      : sent;
-  }
-  const read = readReply(sent.value, request);
-  reportThrottle(access, [read]);
-  return read;
+  const sent = await sendAndRead(
+    access,
+    {
+      method: request.method,
+      url: `${versionUrl(graphUrl)}${request.path}`,
+      headers: { Authorization: `Bearer ${access.accessToken}`, ...graphHeaders(request) },
+      ...(request.body !== undefined && { body: JSON.stringify(request.body) }),
+      ...load,
+    },
+    read,
+    readThrottle,
+  );
+  // The verb alone does not say whether something may have changed: some reads are POSTs.
+  return !sent.ok && sent.failure.kind === 'unavailable'
+    ? fail({ ...sent.failure, ambiguous: sent.failure.ambiguous && request.writes })
+    : sent;
 }
 
 /** The JSON of a reply, or of a part of a batch: undefined for an empty body, a failure for anything but 2xx. */

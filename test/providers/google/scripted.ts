@@ -1,5 +1,5 @@
 import { ok, type Outcome } from '../../../src/domain/failure.ts';
-import type { OutgoingRequest, Reply, Send } from '../../../src/providers/http.ts';
+import type { OutgoingRequest, Reply, Send, Throttle } from '../../../src/providers/http.ts';
 import type { Access } from '../../../src/providers/provider.ts';
 
 /** The instant at which every scripted reply arrives: far from the machine's own clock. */
@@ -36,19 +36,24 @@ export function scriptSend(answer: (request: OutgoingRequest, count: number) => 
   };
 }
 
-/** Access through a scripted `send`; `heldBack` are the throttles that were reported. */
+/** Access through a scripted `send`; `heldBack` are the throttles that requests found in their replies. */
 export function scriptAccess(answer: Parameters<typeof scriptSend>[0]): {
   access: Access;
   sent: OutgoingRequest[];
-  heldBack: { retryAtMs?: number }[];
+  heldBack: Throttle[];
 } {
   const { send, sent } = scriptSend(answer);
-  const heldBack: { retryAtMs?: number }[] = [];
+  const heldBack: Throttle[] = [];
   const access: Access = {
     accessToken: 'access-1',
     account: { id: '1', email: 'Ada@example.com', kind: 'personal' },
-    send,
-    holdBack: (throttle) => heldBack.push(throttle),
+    async send(request) {
+      const { readThrottle, ...plain } = request;
+      const answered = await send(plain);
+      const throttle = answered.ok ? readThrottle?.(answered.value) : undefined;
+      if (throttle !== undefined) heldBack.push(throttle);
+      return answered;
+    },
     now: () => NOW,
   };
   return { access, sent, heldBack };

@@ -1,5 +1,5 @@
 import { ok, type Outcome } from '../../../src/domain/failure.ts';
-import type { OutgoingRequest, Reply, Send } from '../../../src/providers/http.ts';
+import type { OutgoingRequest, Reply, Send, Throttle } from '../../../src/providers/http.ts';
 import type { Access, Account } from '../../../src/providers/provider.ts';
 import type { MicrosoftConfig } from '../../../src/providers/microsoft/config.ts';
 
@@ -45,19 +45,21 @@ export function scriptedSend(respond: (request: OutgoingRequest, index: number) 
   };
 }
 
-/** Access through `send`; what it is told to hold back for is kept in `held`. */
-export function scriptedAccess(
-  send: Send,
-  account: Account = WORKER,
-): { access: Access; held: { retryAtMs?: number }[] } {
-  const held: { retryAtMs?: number }[] = [];
+/** Access through `send`; the throttles that requests find in their replies are kept in `held`. */
+export function scriptedAccess(send: Send, account: Account = WORKER): { access: Access; held: Throttle[] } {
+  const held: Throttle[] = [];
   return {
     held,
     access: {
       accessToken: 'the-access-token',
       account,
-      send,
-      holdBack: (throttle) => held.push(throttle),
+      async send(request) {
+        const { readThrottle, ...plain } = request;
+        const sent = await send(plain);
+        const throttle = sent.ok ? readThrottle?.(sent.value) : undefined;
+        if (throttle !== undefined) held.push(throttle);
+        return sent;
+      },
       now: () => NOW,
     },
   };
