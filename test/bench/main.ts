@@ -1,5 +1,6 @@
 import { cpus } from 'node:os';
-import { parseArgs } from 'node:util';
+import * as z from 'zod';
+import { flag, number, readOptions } from '../local/program-options.ts';
 import { drawTable } from '../local/text-table.ts';
 import { type Figure, isMet, toRows } from './figures.ts';
 
@@ -31,33 +32,28 @@ const WITHOUT_MIRROR = {
 };
 const WITH_MIRROR = { mirror: measureMirror };
 
-const { values } = parseArgs({
-  options: {
-    rounds: { type: 'string', default: '3' },
-    latency: { type: 'string', default: '200' },
-    connectors: { type: 'string', default: '32' },
-    only: { type: 'string' },
-    strict: { type: 'boolean', default: false },
-    help: { type: 'boolean', default: false },
-  },
+const options = readOptions(USAGE, {
+  rounds: number(3),
+  latency: number(200),
+  connectors: number(32),
+  only: z.enum([...Object.keys(WITHOUT_MIRROR), ...Object.keys(WITH_MIRROR)]).optional(),
+  strict: flag,
 });
+
 // A signal alone ends a process without its exit handlers, which take the children along.
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => process.exit(130));
-if (values.help) process.stdout.write(USAGE);
-else await run();
+await run();
 
 async function run(): Promise<void> {
-  const [rounds, latencyMs, connectors] = [values.rounds, values.latency, values.connectors].map(Number);
-  if (!rounds || !latencyMs || !connectors) throw new Error(USAGE);
+  const { rounds, latency: latencyMs, connectors, strict } = options;
   const figures = [
     ...(await measure(WITHOUT_MIRROR, () => openBenchStage(connectors, latencyMs), rounds)),
     ...(await measure(WITH_MIRROR, () => openMirrorStage(latencyMs), rounds)),
   ];
-  if (figures.length === 0) throw new Error(USAGE);
   process.stdout.write(
     `\n${drawTable(toRows(figures))}\n\n${rounds} rounds, ${latencyMs} ms a provider call, ${cpus().length} cores\n`,
   );
-  if (values.strict && figures.some((figure) => isMet(figure) === false)) process.exitCode = 1;
+  if (strict && figures.some((figure) => isMet(figure) === false)) process.exitCode = 1;
 }
 
 /** What was chosen of these, on a stage of their own. */
@@ -67,7 +63,7 @@ async function measure<Stage extends { close(): Promise<void> }>(
   rounds: number,
 ): Promise<Figure[]> {
   const chosen = Object.entries(measurements).filter(
-    ([name]) => values.only === undefined || values.only === name,
+    ([name]) => options.only === undefined || options.only === name,
   );
   if (chosen.length === 0) return [];
   process.stderr.write('opening the stage\n');

@@ -1,8 +1,9 @@
 import { writeFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { parseArgs } from 'node:util';
+import * as z from 'zod';
 import { startChildRuntime } from '../local/child-runtime.ts';
 import { connect } from '../local/connect.ts';
+import { number, readOptions } from '../local/program-options.ts';
 import { type SandboxProcess, startSandboxProcess } from '../local/sandbox-process.ts';
 import { drawTable } from '../local/text-table.ts';
 import { dice } from '../sandbox/dice.ts';
@@ -45,37 +46,21 @@ const LATE_MS = 45_000;
 const WINDOW_MS = 12 * 60_000;
 const REPORT_EVERY_MS = 15_000;
 
-const number = (fallback: string) => ({ type: 'string', default: fallback }) as const;
-const { values } = parseArgs({
-  options: {
-    tasks: number('10000'),
-    connectors: number('32'),
-    kills: number('20'),
-    faults: number('0.2'),
-    seed: number('1'),
-    minutes: number('60'),
-    keep: { type: 'string' },
-    help: { type: 'boolean', default: false },
-  },
+const { tasks, connectors, kills, faults, seed, minutes, keep } = readOptions(USAGE, {
+  tasks: number(10_000),
+  connectors: number(32),
+  kills: number(20),
+  faults: number(0.2),
+  seed: number(1),
+  minutes: number(60),
+  keep: z.string().optional(),
 });
 // A signal alone ends a process without its exit handlers, which take the children along.
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => process.exit(130));
-if (values.help) process.stdout.write(USAGE);
-else process.exitCode = (await run()) ? 0 : 1;
+process.exitCode = (await run()) ? 0 : 1;
 
 /** The whole run; true when all is well. */
 async function run(): Promise<boolean> {
-  const [tasks, connectors, kills, share, seed, minutes] = [
-    values.tasks,
-    values.connectors,
-    values.kills,
-    values.faults,
-    values.seed,
-    values.minutes,
-  ].map(Number);
-  if (!tasks || !connectors || kills === undefined || share === undefined || seed === undefined || !minutes) {
-    throw new Error(USAGE);
-  }
   const startedAtMs = Date.now();
   const chance = dice(seed);
   const sandbox = await startSandboxProcess(seed);
@@ -91,7 +76,7 @@ async function run(): Promise<boolean> {
     }
     const fromMs = Math.ceil(Date.now() / DAY_MS) * DAY_MS + 7 * DAY_MS;
     const plan = planTasks(tasks, targets, fromMs, chance);
-    await raiseStorm(sandbox, share);
+    await raiseStorm(sandbox, faults);
     const handOver = new HandOver(worker, plan.tasks);
     const killer = new Kills(worker, sandbox, kills, chance);
     const giveUpAtMs = Date.now() + minutes * 60_000;
@@ -128,8 +113,7 @@ async function run(): Promise<boolean> {
       seen = await lookAround();
       judgement = judge(plan, handOver.ends, seen, killer.killedAtMs);
     }
-    if (values.keep !== undefined)
-      await writeFile(values.keep, JSON.stringify({ ...seen, kills: killer.killedAtMs }));
+    if (keep !== undefined) await writeFile(keep, JSON.stringify({ ...seen, kills: killer.killedAtMs }));
     const seconds = Math.round((Date.now() - startedAtMs) / 1000);
     print(judgement, [
       ['tasks', tasks],

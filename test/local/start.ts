@@ -74,6 +74,8 @@ async function start(): Promise<void> {
   await untilUp(worker, `http://127.0.0.1:${port}/healthz`);
   if (stop.signal.aborted) return;
   say(describe(baseUrl, sandbox, secrets.API_TOKENS));
+  if (port !== options.port)
+    say(`Something else listens on port ${options.port}: what answers there is not this worker.\n`);
 
   const { how } = await worker.ended;
   if (!stop.signal.aborted) throw new StartProblem(`The worker has ended by itself (wrangler: ${how}).`);

@@ -1,4 +1,4 @@
-import { parseArgs } from 'node:util';
+import { number, readOptions } from '../local/program-options.ts';
 import { drawTable } from '../local/text-table.ts';
 import { startSandbox } from '../sandbox/sandbox.ts';
 
@@ -11,38 +11,25 @@ const USAGE = `npm run soak [-- OPTIONS]: mirrors of calendars that change, with
   --seed N         of everything that is left to chance (1)
 `;
 
+const { connectors, minutes, faults, lost, seed } = readOptions(USAGE, {
+  connectors: number(20),
+  minutes: number(3),
+  faults: number(0.1),
+  lost: number(0.3),
+  seed: number(1),
+});
+
 // Read when wrangler is loaded: only then does it keep its own log to itself.
 process.env['WRANGLER_LOG'] = 'error';
 const { REACHABLE, startRuntime } = await import('../local/runtime.ts');
 const { soak } = await import('./soak.ts');
 
-const number = (fallback: string) => ({ type: 'string', default: fallback }) as const;
-const { values } = parseArgs({
-  options: {
-    connectors: number('20'),
-    minutes: number('3'),
-    faults: number('0.1'),
-    lost: number('0.3'),
-    seed: number('1'),
-    help: { type: 'boolean', default: false },
-  },
-});
 // A signal alone ends a process without its exit handlers, which take the children along.
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => process.exit(130));
-if (values.help) process.stdout.write(USAGE);
-else process.exitCode = (await run()) ? 0 : 1;
+process.exitCode = (await run()) ? 0 : 1;
 
 /** The whole run; true when nothing was wrong, stale or unequal. */
 async function run(): Promise<boolean> {
-  const [connectors, minutes, faults, lost, seed] = [
-    values.connectors,
-    values.minutes,
-    values.faults,
-    values.lost,
-    values.seed,
-  ].map(Number);
-  if (!connectors || !minutes || faults === undefined || lost === undefined || seed === undefined)
-    throw new Error(USAGE);
   const sandbox = await startSandbox({ seed });
   const runtime = await startRuntime(sandbox, { PUBLIC_BASE_URL: REACHABLE, MICROSOFT_APP_LIMIT: '1000000' });
   try {
