@@ -18,7 +18,7 @@ const LONGEST_WAIT_MS = 1_500;
 export interface AccountOptions {
   tokens: Tokens;
   gate: Gate;
-  permits: Pick<Permits, 'note'>;
+  permits: Pick<Permits, 'note' | 'noteAppThrottle'>;
   tallies: Pick<Tallies, 'noteCall' | 'noteWait' | 'noteThrottle'>;
   budget: RetryBudget;
   send: Send;
@@ -164,7 +164,7 @@ export class Account {
 
   /** What a reply says of a throttle holds back what comes next; one that says nothing of it, and succeeds, eases. */
   #heed({ readThrottle }: OutgoingRequest, reply: Reply): void {
-    const { gate, tallies } = this.#options;
+    const { gate, permits, tallies } = this.#options;
     const throttle = readThrottle?.(reply);
     if (throttle === undefined) {
       if (reply.status < 300) gate.relax();
@@ -172,6 +172,7 @@ export class Account {
     }
     tallies.noteThrottle(throttle.scope ?? 'user');
     gate.holdBack(throttle);
+    if (throttle.scope === 'app') permits.noteAppThrottle(throttle);
   }
 }
 

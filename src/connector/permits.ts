@@ -9,6 +9,8 @@ const MOST_AT_ONCE = 64;
 const REPORT_PAUSE_MS = 5_000;
 /** How long calls go on without permits when nobody answers who could give them. */
 const UNANSWERED_MS = 5_000;
+/** A throttle of the whole app of which the provider does not say how long it lasts. */
+const APP_THROTTLE_MS = 30_000;
 /** After so long without a call, what is left goes back. Longer would keep the object awake for nothing. */
 const QUIET_MS = 1_000;
 
@@ -46,6 +48,8 @@ export class Permits {
   #giveBack = 0;
   #size = 1;
   #health = { successes: 0, failures: 0 };
+  /** Of a throttle of the whole app that is yet to be told. */
+  #throttledUntilMs: number | undefined;
   #isProbing = false;
   #reportedAtMs = 0;
   #unansweredUntilMs = 0;
@@ -122,6 +126,14 @@ export class Permits {
     void this.#request(0);
   }
 
+  /** The provider has throttled the app as a whole: told at once, so that no other connector runs into it. */
+  noteAppThrottle({ retryAtMs }: { retryAtMs?: number }): void {
+    this.touch();
+    this.#throttledUntilMs = retryAtMs ?? this.#options.now() + APP_THROTTLE_MS;
+    this.#drop();
+    void this.#request(0);
+  }
+
   /** Something has happened that is to be reported once the connector falls quiet. */
   touch(): void {
     this.#busyAtMs = this.#options.now();
@@ -189,15 +201,27 @@ export class Permits {
   async #request(want: number, need = 0, isUnasked = false): Promise<Lease | undefined> {
     const { connectorId, ask, tallies, onError } = this.#options;
     const [health, giveBack, tally] = [this.#health, this.#giveBack, tallies.take()];
+    const throttledUntilMs = this.#throttledUntilMs;
     this.#health = { successes: 0, failures: 0 };
     this.#giveBack = 0;
+    this.#throttledUntilMs = undefined;
     try {
-      const lease = await ask({ connectorId, want, need, isUnasked, giveBack, health, tally });
+      const lease = await ask({
+        connectorId,
+        want,
+        need,
+        isUnasked,
+        giveBack,
+        health,
+        tally,
+        ...(throttledUntilMs !== undefined && { throttledUntilMs }),
+      });
       // What was leased before the provider went down is not for calls now.
       if (lease.breaker === 'open') this.#drop();
       return lease;
     } catch (thrown) {
       this.#giveBack += giveBack;
+      this.#throttledUntilMs ??= throttledUntilMs;
       this.#health.successes += health.successes;
       this.#health.failures += health.failures;
       tallies.putBack(tally);

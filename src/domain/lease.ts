@@ -23,6 +23,8 @@ export interface LeaseRequest {
   /** Permits of earlier leases that were not used, and will not be. */
   giveBack: number;
   health: Health;
+  /** The provider has throttled the app as a whole until then, epoch milliseconds. */
+  throttledUntilMs?: number;
   /** What was counted since the last request. */
   tally: Tally;
 }

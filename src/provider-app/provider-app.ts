@@ -17,6 +17,8 @@ import type { Shelf } from './shelf.ts';
 const MOST_PERMITS = 1_000;
 /** Of the limit, so much is kept from calls that nobody has asked for: what the worker does of itself takes the rest at most. */
 const KEPT_FOR_ASKED = 0.4;
+/** A throttle of the whole app is looked into again after so long, whatever the provider has named. */
+const LONGEST_THROTTLE_MS = 60 * 60 * 1000;
 /** The roll-up is written down at most this often. */
 export const FLUSH_MS = 5_000;
 
@@ -40,6 +42,8 @@ export class ProviderApp {
   readonly #breaker: Breaker;
   readonly #rollUp: RollUp;
   #state: BreakerState;
+  /** The provider has throttled all of the app until then. In memory: who is woken anew learns it from the next call. */
+  #throttledUntilMs = -Infinity;
   #isScheduled = false;
   #lastLeaseMs = 0;
   #flushedAtMs = -Infinity;
@@ -53,9 +57,12 @@ export class ProviderApp {
   }
 
   /** Takes a connector's report in, then grants it what the breaker and the window allow. */
-  lease({ connectorId, want, need, isUnasked, giveBack, health, tally }: LeaseRequest): Lease {
+  lease(request: LeaseRequest): Lease {
+    const { connectorId, want, need, isUnasked, giveBack, health, throttledUntilMs = 0, tally } = request;
     const nowMs = this.#parts.now();
     this.#lastLeaseMs = nowMs;
+    const heededMs = Math.min(throttledUntilMs, nowMs + LONGEST_THROTTLE_MS);
+    this.#throttledUntilMs = Math.max(this.#throttledUntilMs, heededMs);
     const returned = this.#quota.giveBack(connectorId, wholeOf(giveBack), nowMs);
     this.#breaker.report(connectorId, wholeHealth(health), wholeOf(giveBack), nowMs);
     const most = Math.min(wholeOf(want), MOST_PERMITS);
@@ -94,6 +101,10 @@ export class ProviderApp {
     const admission = this.#breaker.admit(nowMs);
     const untilMs = nowMs + this.#quota.leaseMs;
     if (want === 0) return { granted: 0, untilMs, breaker: this.#breaker.state(nowMs) };
+    if (nowMs < this.#throttledUntilMs) {
+      const retryAtMs = this.#throttledUntilMs;
+      return { granted: 0, untilMs, breaker: this.#breaker.state(nowMs), retryAtMs };
+    }
     switch (admission.most) {
       case 'none': {
         const { retryAtMs } = admission;

@@ -268,6 +268,22 @@ describe('the way to the provider', () => {
       ]);
     }));
 
+  it('tells of a throttle of the whole app, and only of such a one', () =>
+    withParts(async (parts, world) => {
+      await parts.tokens.adopt(grantOf(1));
+      const account = openAccount(parts, world);
+      world.script.send = () => Promise.resolve(ok(reply(403)));
+      for (const scope of [{}, { scope: 'app' }] as const) {
+        const readThrottle = () => ({ retryAtMs: world.clock.now() + 1_000, ...scope });
+        // oxlint-disable-next-line no-await-in-loop
+        await account.use('background', ({ send }) => send({ ...REQUEST, readThrottle }));
+        // oxlint-disable-next-line no-await-in-loop
+        await world.clock.advance(3_000);
+      }
+      const told = world.app.leases.flatMap(({ throttledUntilMs }) => throttledUntilMs ?? []);
+      expect(told).toEqual([START_MS + 3_000 + 1_000]);
+    }));
+
   it('is eased by a reply that succeeds once the throttle has passed, and not by an error', () =>
     withParts(async (parts, world) => {
       await parts.tokens.adopt(grantOf(1));

@@ -251,6 +251,27 @@ describe('what is reported', () => {
     expect(asked).toHaveLength(3);
   });
 
+  it.each([
+    ['at the time that the provider named', { retryAtMs: START_MS + 90_000 }, 90_000],
+    ['half a minute later, where it named none', {}, 30_000],
+  ])('of a throttle of the whole app goes at once: it ends %s', async (_, throttle, ms) => {
+    const { permits, asked, app, grant, clock } = openPermits();
+    await take(permits, 1);
+    await take(permits, 1);
+    app.answer = () => {
+      throw new Error('unreachable');
+    };
+    permits.noteAppThrottle(throttle);
+    await settle();
+    app.answer = grant;
+    // Nobody has heard of it: it is told with the next request.
+    await clock.advance(6_000);
+    await take(permits, 1);
+    const told = asked.map(({ throttledUntilMs = START_MS }) => throttledUntilMs - START_MS);
+    expect(told.filter((untilMs) => untilMs > 0)).toEqual([ms, ms]);
+    expect(asked.at(-1)?.throttledUntilMs).toBeUndefined();
+  });
+
   it('of figures goes along, and nothing of it is lost when nobody takes it', async () => {
     const { permits, tallies, asked, clock, app, grant } = openPermits();
     tallies.noteCall(200, 30);

@@ -45,6 +45,15 @@ const callsOf = (stage: Stage, people: readonly Person[]): CallRecord[] => {
   );
 };
 
+/** Whether the metrics have a series of these labels that is not zero. */
+async function shows(stage: Stage, metric: string, wanted: Record<string, string>): Promise<boolean> {
+  const { text } = await stage.runtime.api('GET', '/metrics');
+  return readOpenMetrics(text)
+    .flatMap(({ samples }) => samples)
+    .filter(({ name, value }) => name === metric && value > 0)
+    .some(({ labels }) => Object.entries(wanted).every(([name, value]) => labels[name] === value));
+}
+
 /** The most of these calls that began in any stretch of `windowMs`. */
 function mostIn(calls: readonly CallRecord[], windowMs: number): number {
   const began = calls.map(({ at }) => Date.parse(at));
@@ -190,6 +199,34 @@ describe('the limit of the app', () => {
   });
 });
 
+describe('a throttle of the whole app', () => {
+  const stage = openStage();
+
+  it('that one account meets keeps every other from calling until it has passed', async () => {
+    const [first, second] = [stage.person(), stage.person()];
+    const [one, other] = [await connect(stage.runtime, first), await connect(stage.runtime, second)];
+    stage.sandbox.faults.add({
+      person: first.email,
+      operation: CREATE.google,
+      effect: {
+        kind: 'status',
+        status: 403,
+        headers: { 'retry-after': '4' },
+        body: { error: { code: 403, errors: [{ reason: 'dailyLimitExceeded' }] } },
+      },
+    });
+    const met = await book(stage, one, 1);
+    const labels = { provider: 'google', scope: 'app' };
+    await expect.poll(() => shows(stage, 'calendar_rate_limit_hits_total', labels), ENDED).toBe(true);
+    const kept = await book(stage, other, 5);
+    expect(await endsOf(stage, [...met, ...kept])).toEqual(new Set(['task-completed']));
+    const [refused] = callsOf(stage, [first]).filter(({ status }) => status === 403);
+    const calls = callsOf(stage, [second]).map(({ at }) => Date.parse(at) - Date.parse(refused?.at ?? ''));
+    expect(calls.length).toBeGreaterThanOrEqual(5);
+    expect(Math.min(...calls)).toBeGreaterThanOrEqual(4_000);
+  });
+});
+
 describe('an account that has been left alone', () => {
   const stage = openStage();
 
@@ -260,18 +297,7 @@ describe('a provider that is dark', () => {
     BREAKER_PROBE_S: '5',
   });
 
-  async function breakerIs(state: string): Promise<boolean> {
-    const { text } = await stage.runtime.api('GET', '/metrics');
-    return readOpenMetrics(text)
-      .flatMap(({ samples }) => samples)
-      .some(
-        ({ name, labels, value }) =>
-          name === 'calendar_breaker_state' &&
-          labels['provider'] === 'google' &&
-          labels['state'] === state &&
-          value === 1,
-      );
-  }
+  const breakerIs = (state: string) => shows(stage, 'calendar_breaker_state', { provider: 'google', state });
 
   it(
     'is left alone but for single probes, and all is done once it is back',

@@ -110,6 +110,25 @@ describe('a lease', () => {
   });
 });
 
+describe('a throttle of the whole app', () => {
+  it('that one connector met holds all of them back until it has passed, an hour at most', () => {
+    const world = openApp();
+    const app = world.open();
+    app.lease(ask('a', { throttledUntilMs: START_MS + 90_000 }));
+    // An earlier one, told late, takes nothing back.
+    app.lease(ask('b', { throttledUntilMs: START_MS + 10_000 }));
+    expect(app.lease(ask('c', { want: 5 }))).toMatchObject({
+      granted: 0,
+      breaker: 'closed',
+      retryAtMs: START_MS + 90_000,
+    });
+    world.pass(90_000);
+    expect(app.lease(ask('c', { want: 5 })).granted).toBe(5);
+    app.lease(ask('a', { throttledUntilMs: START_MS + 365 * 86_400_000 }));
+    expect(app.lease(ask('c', { want: 5 })).retryAtMs).toBe(START_MS + 90_000 + 3_600_000);
+  });
+});
+
 describe('an outage', () => {
   it('holds everybody back, lets one try, and is over when the provider answers', () => {
     const world = openApp();
