@@ -53,7 +53,7 @@ export class Actor {
       isWiped: () => this.#wiped,
       rearm: () => this.#rearm(),
     });
-    if (this.#parts.mirror === undefined) this.#parts.leftChannels.plan();
+    if (this.#parts.mirror === undefined) this.#parts.channelUpkeep.plan();
   }
 
   /** Takes tasks on, all written before any is started; the answers are in the order of the tasks. */
@@ -132,8 +132,8 @@ export class Actor {
   /** The provider tells that something has changed. Returns before that has been looked at. */
   async notified(notices: readonly PushNotice[]): Promise<void> {
     if (this.#wiped || this.#parts.connection.obstacle() !== undefined) return;
-    const { mirror, leftChannels } = this.#parts;
-    if (mirror === undefined) leftChannels.hear(notices);
+    const { mirror, channelUpkeep } = this.#parts;
+    if (mirror === undefined) channelUpkeep.hear(notices);
     else mirror.upkeep.hear(notices);
     await this.#arm();
   }
@@ -144,11 +144,8 @@ export class Actor {
 
   /** What the account has at the provider because of us is taken back, as far as that works. */
   async #release(): Promise<void> {
-    const { holds, mirror, leftChannels } = this.#parts;
-    await Promise.all([
-      holds.releaseAll(),
-      mirror === undefined ? leftChannels.release() : mirror.upkeep.release(),
-    ]);
+    const { holds, channelUpkeep } = this.#parts;
+    await Promise.all([holds.releaseAll(), channelUpkeep.release()]);
   }
 
   /** Asks something of the account for a caller who waits. */
@@ -169,7 +166,7 @@ export class Actor {
     );
     if (result === undefined) return undefined;
     this.#parts.holds.open();
-    if (this.#parts.mirror === undefined) this.#parts.leftChannels.plan();
+    if (this.#parts.mirror === undefined) this.#parts.channelUpkeep.plan();
     else this.#parts.mirror.upkeep.resume();
     this.#parts.drain.start();
     await this.#arm();
@@ -247,9 +244,7 @@ export class Actor {
           ? this.#parts.agenda.strike('sync')
           : this.#parts.mirror.upkeep.syncDue();
       case 'channels':
-        return this.#parts.mirror === undefined
-          ? this.#parts.leftChannels.closeDue()
-          : this.#parts.mirror.upkeep.channelsDue();
+        return this.#parts.channelUpkeep.due();
     }
   }
 
@@ -266,11 +261,11 @@ export class Actor {
 
   /** Deletes the storage: from here on nothing may write to it. */
   async #wipe(): Promise<void> {
-    const { agenda, drain, holds, mirror, leftChannels } = this.#parts;
+    const { agenda, drain, holds, mirror, channelUpkeep } = this.#parts;
     this.#wiped = true;
     holds.close();
     mirror?.upkeep.close();
-    leftChannels.shut();
+    channelUpkeep.shut();
     try {
       await this.#means.wipe();
     } catch (thrown) {
@@ -278,7 +273,7 @@ export class Actor {
       this.#wiped = false;
       drain.reopen();
       holds.reopen();
-      leftChannels.reopen();
+      channelUpkeep.reopen();
       mirror?.upkeep.reopen();
       agenda.alarmWentOff();
       throw thrown;

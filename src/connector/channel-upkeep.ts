@@ -1,86 +1,121 @@
 import type { Failure } from '../domain/failure.ts';
 import type { PushNotice } from '../providers/provider-sync.ts';
 import type { Agenda } from './agenda.ts';
-import type { Channels } from './channels.ts';
+import type { Announcement, Channels } from './channels.ts';
 import { inTime } from './in-time.ts';
+import { backOffMs } from './verdict.ts';
 
-const MINUTE_MS = 60_000;
-/** What a crash cuts off, or what has failed, is tried again after so long. */
-const RETRY_MS = 10 * MINUTE_MS;
-/** How long a disconnect waits for them to close; what is left ends by itself. */
-const LONGEST_RELEASE_MS = 10_000;
+const SECOND_MS = 1_000;
+const MINUTE_MS = 60 * SECOND_MS;
+/** Tending that takes longer is looked after by the alarm: only a crash makes it so. */
+const WATCH_MS = 2 * MINUTE_MS;
+/** Nobody waits for a channel: the first retry is as late as if so many attempts had failed before. */
+const FAILURES_AHEAD = 5;
+/** How long a disconnect waits for the channels to close; what is left of them ends by itself. */
+const LONGEST_RELEASE_MS = 10 * SECOND_MS;
 
-/** What closing is made of. */
-export interface LeftChannelsOptions {
+/** What the upkeep of channels is made of. */
+export interface ChannelUpkeepOptions {
   channels: Pick<Channels, 'tend' | 'closeAll' | 'nextDueAt' | 'cover' | 'hear' | 'close' | 'reopen'>;
-  agenda: Pick<Agenda, 'hasten' | 'schedule' | 'strike'>;
+  /** The calendars that are to have a channel now; none, where no mirror is kept: what is left is closed. */
+  wanted: () => string[];
+  agenda: Pick<Agenda, 'schedule' | 'strike'>;
   now: () => number;
+  /** Uniform in [0, 1). */
+  random: () => number;
   onError: (where: string, thrown: unknown) => void;
   /** Why nothing may be asked of the account now, if so. */
   obstacle: () => Failure | undefined;
-  /** Closing has failed in a way that may concern the whole connector. */
+  /** Tending has failed in a way that may concern the whole connector. */
   onFailure: (failure: Failure) => void;
   /** The next due time may have changed. */
   rearm: () => void;
 }
 
-/** The channels of a mirror that is kept no more: closed, for they tell of changes that nobody reads. */
-export class LeftChannels {
-  readonly #options: LeftChannelsOptions;
+/** When channels are tended to: opened where they are wanted, renewed, and closed where they are wanted no more. */
+export class ChannelUpkeep {
+  readonly #options: ChannelUpkeepOptions;
+  /** When they are on the agenda; undefined: not known. */
+  #plannedMs: number | undefined;
   #restUntilMs = -Infinity;
-  #isClosing = false;
+  #failures = 0;
+  #isTending = false;
   #isShut = false;
 
-  constructor(options: LeftChannelsOptions) {
+  constructor(options: ChannelUpkeepOptions) {
     this.#options = options;
   }
 
-  /** Puts what is left on the agenda; costs nothing where there is nothing. */
+  /** Puts them on the agenda for when something is to be done about them; costs nothing where they are. */
   plan(): void {
-    const { channels, agenda, now } = this.#options;
-    const nextMs = channels.nextDueAt();
-    if (nextMs === undefined || this.#isClosing) return;
-    // Of those that may not even be open it is waited what they say.
-    const dueAtMs = channels.cover([]) ? nextMs : now();
-    agenda.hasten('channels', Math.max(dueAtMs, this.#restUntilMs));
+    if (this.#isShut || this.#options.obstacle() !== undefined) return;
+    const atMs = this.#nextAt();
+    // Who is tending to them plans anew.
+    if (atMs !== undefined && atMs !== this.#plannedMs && !this.#isTending) this.#put(atMs);
   }
 
-  /** One of them has told something: by that it may be known for the first time that it is open. */
-  hear(notices: readonly PushNotice[]): void {
-    for (const notice of notices) this.#options.channels.hear(notice);
+  /** They have told something: what that means for which calendar, of those that are known. */
+  hear(notices: readonly PushNotice[]): Announcement[] {
+    if (this.#isShut) return [];
+    const heard = notices.flatMap((notice) => this.#options.channels.hear(notice) ?? []);
     this.plan();
+    return heard;
+  }
+
+  /** The account can be reached again. */
+  resume(): void {
+    if (this.#isShut) return;
+    this.#restUntilMs = -Infinity;
+    this.#put(this.#options.now());
   }
 
   /** They are due. Returns at once. */
-  closeDue(): void {
-    const { agenda, now, onError, rearm, obstacle } = this.#options;
+  due(): void {
+    const { now, onError, rearm } = this.#options;
     if (this.#isShut) return;
-    // Looked at again when the person has connected anew.
-    if (obstacle() !== undefined) return agenda.strike('channels');
-    agenda.schedule('channels', now() + RETRY_MS);
-    if (this.#isClosing) return;
-    this.#isClosing = true;
-    this.#close()
+    this.#put(now() + WATCH_MS);
+    if (this.#isTending) return;
+    this.#isTending = true;
+    this.#tend()
       .catch((thrown: unknown) => onError('channels', thrown))
       .finally(() => {
-        this.#isClosing = false;
+        this.#isTending = false;
         rearm();
       });
   }
 
-  async #close(): Promise<void> {
-    const { channels, agenda, now, onFailure } = this.#options;
-    const failure = await channels.tend([]);
+  async #tend(): Promise<void> {
+    const { channels, wanted, now, obstacle, onFailure } = this.#options;
+    // Looked at again when the person has connected anew.
+    if (obstacle() !== undefined) return this.#put(undefined);
+    const failure = await channels.tend(wanted());
     if (this.#isShut) return;
     if (failure !== undefined) onFailure(failure);
-    const namedMs = failure !== undefined && 'retryAtMs' in failure ? (failure.retryAtMs ?? 0) : 0;
-    this.#restUntilMs = failure === undefined ? -Infinity : Math.max(now() + RETRY_MS, namedMs);
-    const nextMs = channels.nextDueAt();
-    if (nextMs === undefined) agenda.strike('channels');
-    else agenda.schedule('channels', Math.max(nextMs, this.#restUntilMs));
+    this.#failures = failure === undefined ? 0 : this.#failures + 1;
+    this.#restUntilMs = failure === undefined ? now() + SECOND_MS : this.#retryAt(failure);
+    this.#put(this.#nextAt());
   }
 
-  /** The account is about to be given up. */
+  #retryAt(failure: Failure): number {
+    const { now, random } = this.#options;
+    const namedMs = 'retryAtMs' in failure ? (failure.retryAtMs ?? 0) : 0;
+    return Math.max(now() + MINUTE_MS, namedMs) + backOffMs(this.#failures + FAILURES_AHEAD, random);
+  }
+
+  #nextAt(): number | undefined {
+    const { channels, wanted, now } = this.#options;
+    const nextMs = channels.cover(wanted()) ? channels.nextDueAt() : now();
+    return nextMs === undefined ? undefined : Math.max(nextMs, this.#restUntilMs);
+  }
+
+  #put(atMs: number | undefined): void {
+    const { agenda } = this.#options;
+    this.#plannedMs = atMs;
+    if (atMs === undefined) agenda.strike('channels');
+    else agenda.schedule('channels', atMs);
+  }
+
+  /** The account is about to be given up: they are closed. */
   async release(): Promise<void> {
     const { channels, obstacle } = this.#options;
     if (obstacle() === undefined) await inTime(channels.closeAll(), LONGEST_RELEASE_MS, () => undefined);

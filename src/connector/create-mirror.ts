@@ -5,6 +5,7 @@ import type { RecordEvent } from '../metrics.ts';
 import type { Provider } from '../providers/provider.ts';
 import type { Account } from './account.ts';
 import type { Agenda } from './agenda.ts';
+import type { ChannelUpkeep } from './channel-upkeep.ts';
 import { Channels, type ChannelsOptions } from './channels.ts';
 import type { Identity } from './facts.ts';
 import { Mirror } from './mirror.ts';
@@ -25,6 +26,7 @@ export interface ChannelsParts extends Omit<ChannelsOptions, 'connectorId' | 'ad
 export interface MirrorParts {
   identity: Identity;
   channels: Channels;
+  channelUpkeep: ChannelUpkeep;
   store: Store;
   agenda: Agenda;
   account: Account;
@@ -55,18 +57,20 @@ export function createChannels({ identity, config, ...parts }: ChannelsParts): C
   return new Channels({ ...parts, connectorId, address });
 }
 
-/** The mirror, wired: what keeps it up to date, and what answers from it. */
-export function createMirror({ identity, publication, channels, ...parts }: MirrorParts): {
+/** The mirror as an actor has it: what keeps it up to date, and what answers from it. */
+export interface ConnectorMirror {
   upkeep: MirrorUpkeep;
   answers: MirrorAnswers;
-} {
+}
+
+/** The mirror, wired. */
+export function createMirror({ identity, publication, ...parts }: MirrorParts): ConnectorMirror {
   const { connectorId } = identity;
   const mirror = new Mirror(parts.store);
   const upkeep = new MirrorUpkeep({
     ...parts,
     connectorId,
     mirror,
-    channels,
     show: (status) => publication.saveSyncStatus(status),
   });
   return { upkeep, answers: new MirrorAnswers({ ...parts, mirror, upkeep }) };

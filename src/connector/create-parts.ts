@@ -7,15 +7,15 @@ import { createSend, type Fetch } from '../providers/http.ts';
 import type { Provider } from '../providers/provider.ts';
 import { Agenda } from './agenda.ts';
 import { Availability } from './availability.ts';
+import { ChannelUpkeep } from './channel-upkeep.ts';
 import { Connection } from './connection.ts';
 import { callLifeOf, createAccount } from './create-account.ts';
-import { createChannels, createMirror } from './create-mirror.ts';
+import { type ConnectorMirror, createChannels, createMirror } from './create-mirror.ts';
 import { Drain } from './drain.ts';
 import { Erasure } from './erasure.ts';
 import { CONNECTION, type Identity, readFact, writeFact } from './facts.ts';
 import type { Lane } from './gate.ts';
 import { Holds } from './holds.ts';
-import { LeftChannels } from './left-channels.ts';
 import { Ledger, type LedgerTask } from './ledger.ts';
 import { LiveBusy } from './live-busy.ts';
 import { MeetingTimes } from './meeting-times.ts';
@@ -177,10 +177,21 @@ export function createParts(means: ActorMeans, hooks: ActorHooks) {
     randomId: means.randomId,
     randomBytes: means.randomBytes,
   });
-  const mirror = config.hasMirror
+  const channelUpkeep = new ChannelUpkeep({
+    ...shared,
+    channels,
+    agenda,
+    wanted: () => mirror?.upkeep.calendarsToWatch() ?? [],
+    onError,
+    obstacle,
+    onFailure: (failure) => connection.notice(failure),
+    rearm: () => hooks.rearm(),
+  });
+  const mirror: ConnectorMirror | undefined = config.hasMirror
     ? createMirror({
         ...shared,
         channels,
+        channelUpkeep,
         publication,
         agenda,
         account,
@@ -275,15 +286,7 @@ export function createParts(means: ActorMeans, hooks: ActorHooks) {
     erasure,
     /** Absent: no mirror is kept. */
     mirror,
-    /** Closes the channels of one that was kept before. */
-    leftChannels: new LeftChannels({
-      channels,
-      agenda,
-      now,
-      onError,
-      obstacle,
-      onFailure: (failure) => connection.notice(failure),
-      rearm: () => hooks.rearm(),
-    }),
+    /** Also where no mirror is kept: what one has left is closed. */
+    channelUpkeep,
   };
 }

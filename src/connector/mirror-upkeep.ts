@@ -3,10 +3,10 @@ import { describeFailure, fail, type Failure, type Outcome } from '../domain/fai
 import { describeThrown } from '../metrics.ts';
 import type { PushNotice } from '../providers/provider-sync.ts';
 import type { Agenda } from './agenda.ts';
+import type { ChannelUpkeep } from './channel-upkeep.ts';
 import type { Channels } from './channels.ts';
 import { ANNOUNCED, forgetFact, LAST_USE, readFact, writeFact } from './facts.ts';
 import type { Lane } from './gate.ts';
-import { inTime } from './in-time.ts';
 import type { CalendarState } from './calendar-book.ts';
 import type { Mirror } from './mirror.ts';
 import type { Notices } from './notices.ts';
@@ -14,7 +14,7 @@ import type { OwnWrites } from './own-writes.ts';
 import type { Store } from './store.ts';
 import type { SyncReport } from './sync-findings.ts';
 import { Sync, type SyncOptions } from './sync.ts';
-import { backOffMs, decide } from './verdict.ts';
+import { decide } from './verdict.ts';
 
 const SECOND_MS = 1_000;
 const MINUTE_MS = 60 * SECOND_MS;
@@ -44,9 +44,6 @@ const READ_AHEAD_MS = 45 * SECOND_MS;
 /** A mirror that is not older is brought up to date for a question, in place of asking apart from it. */
 const KEPT_UP_MS = 10 * MINUTE_MS;
 
-/** How long a disconnect waits for the channels to close; what is left of them ends by itself. */
-const LONGEST_RELEASE_MS = 10 * SECOND_MS;
-
 /** What the upkeep is made of. */
 export interface MirrorUpkeepOptions extends Omit<
   SyncOptions,
@@ -54,7 +51,8 @@ export interface MirrorUpkeepOptions extends Omit<
 > {
   store: Store;
   mirror: Mirror;
-  channels: Channels;
+  channels: Pick<Channels, 'suspect' | 'areHealthy'>;
+  channelUpkeep: Pick<ChannelUpkeep, 'hear' | 'plan' | 'resume'>;
   ownWrites: OwnWrites;
   agenda: Agenda;
   notices: Notices;
@@ -92,11 +90,6 @@ export class MirrorUpkeep {
   #isFollowed = false;
   /** Nothing is read before, unless somebody waits for it: the last run has failed. */
   #restUntilMs = -Infinity;
-  /** When channels are on the agenda; undefined: not known. */
-  #channelsAtMs: number | undefined;
-  #channelsRestUntilMs = -Infinity;
-  #channelFailures = 0;
-  #isTending = false;
   #isClosed = false;
   /** How it was last shown to stand, and when. */
   #shown: { state: string; cursor: string | null; atMs: number } | undefined;
@@ -206,17 +199,11 @@ export class MirrorUpkeep {
    * little later: where a calendar changes all the time, its changes are read together.
    */
   hear(notices: readonly PushNotice[]): void {
-    const { agenda, channels, now } = this.#options;
+    const { agenda, channelUpkeep, now } = this.#options;
     if (this.#isClosed) return;
-    let mayHaveChanged = false;
-    for (const notice of notices) {
-      const announcement = channels.hear(notice);
-      if (announcement === undefined || !announcement.mayHaveChanged) continue;
-      mayHaveChanged = true;
-      this.#announcements.set(announcement.calendarId, { atMs: now(), isRead: false });
-    }
-    this.#planChannels();
-    if (!mayHaveChanged || !this.isBegun) return;
+    const changed = channelUpkeep.hear(notices).filter(({ mayHaveChanged }) => mayHaveChanged);
+    for (const { calendarId } of changed) this.#announcements.set(calendarId, { atMs: now(), isRead: false });
+    if (changed.length === 0 || !this.isBegun) return;
     this.#isAnnounced = true;
     // Otherwise looked at again when that run has ended, and when what holds it back has passed.
     if (this.#sync.isRunning || now() < this.#restUntilMs) return;
@@ -240,92 +227,28 @@ export class MirrorUpkeep {
     if (!this.#sync.isRunning) this.#run(this.#isAnnounced ? 'webhook' : 'upkeep');
   }
 
-  /** Channels are due. Returns at once. */
-  channelsDue(): void {
-    const { now, onError, rearm } = this.#options;
-    if (this.#isClosed) return;
-    this.#putChannels(now() + WATCH_MS);
-    if (this.#isTending) return;
-    this.#isTending = true;
-    this.#tendChannels()
-      .catch((thrown: unknown) => onError('channels', thrown))
-      .finally(() => {
-        this.#isTending = false;
-        rearm();
-      });
-  }
-
-  async #tendChannels(): Promise<void> {
-    const { channels, now, obstacle, onFailure } = this.#options;
-    // Looked at again when the person has connected anew.
-    if (obstacle() !== undefined) return this.#putChannels(undefined);
-    const failure = await channels.tend(this.#wanted());
-    if (this.#isClosed) return;
-    if (failure !== undefined) onFailure(failure);
-    this.#channelFailures = failure === undefined ? 0 : this.#channelFailures + 1;
-    this.#channelsRestUntilMs =
-      failure === undefined ? now() + SECOND_MS : this.#retryChannelsAt(failure, this.#channelFailures);
-    this.#putChannels(this.#nextForChannels());
-  }
-
-  #retryChannelsAt(failure: Failure, failures: number): number {
-    const { now, random } = this.#options;
-    const namedMs = 'retryAtMs' in failure ? (failure.retryAtMs ?? 0) : 0;
-    return Math.max(now() + MINUTE_MS, namedMs) + backOffMs(failures + 5, random);
-  }
-
-  /** Puts channels on the agenda for when something is to be done about them; costs nothing where they are. */
-  #planChannels(): void {
-    if (this.#options.obstacle() !== undefined) return;
-    const atMs = this.#nextForChannels();
-    // Who is tending to them plans anew.
-    if (atMs !== undefined && atMs !== this.#channelsAtMs && !this.#isTending) this.#putChannels(atMs);
-  }
-
-  #putChannels(atMs: number | undefined): void {
-    const { agenda } = this.#options;
-    this.#channelsAtMs = atMs;
-    if (atMs === undefined) agenda.strike('channels');
-    else agenda.schedule('channels', atMs);
-  }
-
-  #nextForChannels(): number | undefined {
-    const { channels, now } = this.#options;
-    const nextMs = channels.cover(this.#wanted()) ? channels.nextDueAt() : now();
-    return nextMs === undefined ? undefined : Math.max(nextMs, this.#channelsRestUntilMs);
-  }
-
   /** The account can be reached again: what was missed meanwhile is read. */
   resume(): void {
-    const { agenda, now } = this.#options;
+    const { agenda, channelUpkeep, now } = this.#options;
     if (this.#isClosed || !this.isBegun) return;
-    this.#channelsRestUntilMs = -Infinity;
     agenda.schedule('sync', now());
-    this.#putChannels(now());
-  }
-
-  /** The account is about to be given up: its channels are closed. */
-  async release(): Promise<void> {
-    const { channels, obstacle } = this.#options;
-    if (obstacle() === undefined) await inTime(channels.closeAll(), LONGEST_RELEASE_MS, () => undefined);
+    channelUpkeep.resume();
   }
 
   /** The storage is about to go: nothing is written any more. */
   close(): void {
     this.#isClosed = true;
     this.#sync.close();
-    this.#options.channels.close();
   }
 
   /** The storage stayed after all. */
   reopen(): void {
     this.#isClosed = false;
     this.#sync.reopen();
-    this.#options.channels.reopen();
   }
 
   /** The calendars that are to have a channel. */
-  #wanted(): string[] {
+  calendarsToWatch(): string[] {
     return this.#isAsleep() ? [] : this.#mirrored();
   }
 
@@ -339,7 +262,7 @@ export class MirrorUpkeep {
   /** What follows from a run. */
   #ended(outcome: Outcome<SyncReport>, { calendarIds }: SyncReport): void {
     if (this.#isClosed) return;
-    const { agenda, channels, notices, now, onFailure, store } = this.#options;
+    const { agenda, channels, channelUpkeep, notices, now, onFailure, store } = this.#options;
     this.#served = 0;
     this.#ranAtMs = now();
     if (!outcome.ok) onFailure(outcome.failure);
@@ -352,7 +275,7 @@ export class MirrorUpkeep {
     // Also of a run that has failed: what it has taken in, no later one finds again.
     notices.completeDraft();
     for (const id of calendarIds) if (!this.#wasAnnounced(id)) channels.suspect(id);
-    this.#planChannels();
+    channelUpkeep.plan();
     // By what the run has found of the channels.
     const retryAtMs = outcome.ok ? undefined : this.#retryAt(outcome.failure);
     const nextAtMs = outcome.ok ? this.#nextAt() : this.#slowDown(retryAtMs);

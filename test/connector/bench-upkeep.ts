@@ -1,4 +1,5 @@
 import { Agenda } from '../../src/connector/agenda.ts';
+import { ChannelUpkeep } from '../../src/connector/channel-upkeep.ts';
 import { Channels } from '../../src/connector/channels.ts';
 import { LAST_USE, writeFact } from '../../src/connector/facts.ts';
 import type { Lane } from '../../src/connector/gate.ts';
@@ -237,10 +238,20 @@ export function openMirror(state: DurableObjectState, world: World, double: Sync
     lastEndedAtMs: () => -Infinity,
     openTasks: () => [],
   });
-  const upkeep = new MirrorUpkeep({
+  const channelUpkeep = new ChannelUpkeep({
+    ...shared,
+    channels,
+    agenda,
+    wanted: () => upkeep.calendarsToWatch(),
+    obstacle: () => control.obstacle,
+    onFailure: (failure) => control.onFailure(failure),
+    rearm: () => {},
+  });
+  const upkeep: MirrorUpkeep = new MirrorUpkeep({
     ...shared,
     mirror,
     channels,
+    channelUpkeep,
     ownWrites,
     agenda,
     notices,
@@ -263,6 +274,7 @@ export function openMirror(state: DurableObjectState, world: World, double: Sync
     notices,
     mirror,
     channels,
+    channelUpkeep,
     ownWrites,
     upkeep,
     answers: new MirrorAnswers({ store, mirror, upkeep, now: clock.now, isInUse: () => control.isInUse }),
@@ -285,7 +297,7 @@ export function openMirror(state: DurableObjectState, world: World, double: Sync
         await clock.advance(Math.max(0, nextMs - clock.now()));
         const due = agenda.due(clock.now());
         if (due.includes('sync')) upkeep.syncDue();
-        if (due.includes('channels')) upkeep.channelsDue();
+        if (due.includes('channels')) channelUpkeep.due();
         // oxlint-disable-next-line no-await-in-loop
         await settle();
       }

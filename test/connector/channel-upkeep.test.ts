@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { Agenda } from '../../src/connector/agenda.ts';
-import { LeftChannels } from '../../src/connector/left-channels.ts';
+import { ChannelUpkeep } from '../../src/connector/channel-upkeep.ts';
 import type { Failure } from '../../src/domain/failure.ts';
 import { inFreshObject, openStore } from './bench.ts';
 import {
@@ -17,7 +17,7 @@ import { createWorld, settle, type World } from './world.ts';
 /** The channels of two calendars, whose mirror is kept no more. */
 function withLeft(
   body: (parts: {
-    left: LeftChannels;
+    left: ChannelUpkeep;
     agenda: Agenda;
     double: SyncDouble;
     world: World;
@@ -39,17 +39,19 @@ function withLeft(
     const control = { obstacle: undefined as Failure | undefined, failures: [] as Failure[], rearmed: 0 };
     const { now } = world.clock;
     const channels = openChannels(state, world, double);
-    const left = new LeftChannels({
+    const left = new ChannelUpkeep({
       channels,
+      wanted: () => [],
       agenda,
       now,
+      random: () => 0.5,
       onError: (where) => expect.fail(where),
       obstacle: () => control.obstacle,
       onFailure: (failure) => void control.failures.push(failure),
       rearm: () => void (control.rearmed += 1),
     });
     const close = async () => {
-      left.closeDue();
+      left.due();
       await settle();
     };
     await body({ left, close, agenda, double, world, control, countRows });
@@ -77,9 +79,9 @@ describe('channels that are left when no mirror is kept any more', () => {
       expect(control.failures).toEqual([DOWN]);
       // What it tells meanwhile is no reason to hurry.
       left.hear(double.announce('bob'));
-      await world.clock.advance(10 * MINUTE_MS - 1);
+      await world.clock.advance(MINUTE_MS);
       expect(agenda.due(world.clock.now())).toEqual([]);
-      await world.clock.advance(1);
+      await world.clock.advance(MINUTE_MS);
       expect(agenda.due(world.clock.now())).toEqual(['channels']);
       double.weather = () => undefined;
       await close();

@@ -902,7 +902,7 @@ describe('the channels of a mirror', () => {
       if (channel === undefined) throw new Error('no channel');
       double.weather = (call) => (call === 'watch' ? REVOKED : undefined);
       await clock.advance(channel.expiresAtMs - clock.now() - DAY_MS);
-      bench.upkeep.channelsDue();
+      bench.channelUpkeep.due();
       await settle();
       expect(bench.control.obstacle).toEqual(REVOKED);
       await bench.pass(HOUR_MS);
@@ -933,7 +933,7 @@ describe('the channels of a mirror', () => {
     withFilledMirror(async (bench, double, { clock }) => {
       const letGo = holdUp(double, 'watch');
       await clock.advance(6 * DAY_MS);
-      bench.upkeep.channelsDue();
+      bench.channelUpkeep.due();
       await bench.pass(5 * MINUTE_MS);
       letGo();
       await bench.pass(MINUTE_MS);
@@ -1048,14 +1048,14 @@ describe('a change that nobody has told of', () => {
 describe('a mirror that is given up', () => {
   it('has its channels closed', () =>
     withFilledMirror(async (bench, double) => {
-      await bench.upkeep.release();
+      await bench.channelUpkeep.release();
       expect(double.living()).toEqual([]);
     }));
 
   it('asks nothing of an account that cannot be reached', () =>
     withFilledMirror(async (bench, double) => {
       bench.control.obstacle = REVOKED;
-      await bench.upkeep.release();
+      await bench.channelUpkeep.release();
       expect(double.calls).toEqual([]);
     }));
 
@@ -1068,6 +1068,7 @@ describe('a mirror that is given up', () => {
       await settle();
       const words = double.announce('ada');
       bench.upkeep.close();
+      bench.channelUpkeep.shut();
       // Whatever is written now is written to a storage that has no tables.
       await state.storage.deleteAll();
       letGo();
@@ -1075,7 +1076,9 @@ describe('a mirror that is given up', () => {
       double.calls.length = 0;
       bench.upkeep.hear(words);
       bench.upkeep.syncDue();
-      bench.upkeep.channelsDue();
+      bench.channelUpkeep.hear(words);
+      bench.channelUpkeep.due();
+      bench.channelUpkeep.resume();
       bench.upkeep.resume();
       bench.upkeep.refresh('background');
       bench.upkeep.noteServed(START_MS, MINUTE_MS);
@@ -1092,7 +1095,9 @@ describe('a mirror that is given up', () => {
   it('is kept up again when the storage stayed after all', () =>
     withFilledMirror(async (bench, double) => {
       bench.upkeep.close();
+      bench.channelUpkeep.shut();
       bench.upkeep.reopen();
+      bench.channelUpkeep.reopen();
       double.put('ada', eventOf('one', 1));
       bench.upkeep.resume();
       await bench.pass(SECOND_MS);
