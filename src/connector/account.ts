@@ -153,11 +153,11 @@ export class Account {
       tallies.noteWait(lane, leftAtMs - cameAtMs);
       const sent = await send(request);
       tallies.noteCall(sent.ok ? sent.value.status : undefined, now() - leftAtMs);
-      // Before this call's place is given on: the next one would be too early.
-      if (sent.ok) this.#heed(request, sent.value);
       const isUp = !hasFaltered(sent);
       permits.note(isUp);
       if (isUp) budget.earn();
+      // Before this call's place is given on: the next one would be too early.
+      if (sent.ok) this.#heed(request, sent.value);
       return sent;
     });
   }

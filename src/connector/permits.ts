@@ -11,6 +11,7 @@ const REPORT_PAUSE_MS = 5_000;
 const UNANSWERED_MS = 5_000;
 /** A throttle of the whole app of which the provider does not say how long it lasts. */
 const APP_THROTTLE_MS = 30_000;
+const SHORTEST_THROTTLE_MS = 1_000;
 /** After so long without a call, what is left goes back. Longer would keep the object awake for nothing. */
 const QUIET_MS = 1_000;
 
@@ -48,8 +49,10 @@ export class Permits {
   #giveBack = 0;
   #size = 1;
   #health = { successes: 0, failures: 0 };
-  /** Of a throttle of the whole app that is yet to be told. */
-  #throttledUntilMs: number | undefined;
+  /** The provider has throttled the app as a whole until then. */
+  #throttledUntilMs = -Infinity;
+  /** That the app does not know yet. */
+  #isThrottleNews = false;
   #isProbing = false;
   #reportedAtMs = 0;
   #unansweredUntilMs = 0;
@@ -73,7 +76,7 @@ export class Permits {
   spend(calls: number, isUnasked = false): boolean {
     this.touch();
     this.#dropLapsed();
-    if (isUnasked && this.#refusalOf(true) !== undefined) return false;
+    if (this.#isThrottled || (isUnasked && this.#refusalOf(true) !== undefined)) return false;
     if (this.#left >= calls) {
       this.#left -= calls;
       // A probe is one call, however many permits came with it.
@@ -108,7 +111,8 @@ export class Permits {
   #refusalOf(isUnasked: boolean): Refusal | undefined {
     const { asked, unasked } = this.#refused;
     const nowMs = this.#options.now();
-    return [asked, isUnasked ? unasked : undefined].find(
+    const throttle = { retryAtMs: this.#throttledUntilMs, isDown: false };
+    return [throttle, asked, isUnasked ? unasked : undefined].find(
       (refusal) => refusal !== undefined && nowMs < refusal.retryAtMs,
     );
   }
@@ -128,10 +132,22 @@ export class Permits {
 
   /** The provider has throttled the app as a whole: told at once, so that no other connector runs into it. */
   noteAppThrottle({ retryAtMs }: { retryAtMs?: number }): void {
+    const { now } = this.#options;
     this.touch();
-    this.#throttledUntilMs = retryAtMs ?? this.#options.now() + APP_THROTTLE_MS;
-    this.#drop();
+    this.#isThrottleNews = true;
+    this.#holdUntil(Math.max(retryAtMs ?? now() + APP_THROTTLE_MS, now() + SHORTEST_THROTTLE_MS));
     void this.#request(0);
+  }
+
+  /** No call before then; what was leased goes back. Not all connectors of the app begin again at the same instant. */
+  #holdUntil(untilMs: number): void {
+    if (untilMs > this.#throttledUntilMs)
+      this.#throttledUntilMs = untilMs + backOffMs(1, this.#options.random);
+    this.#drop();
+  }
+
+  get #isThrottled(): boolean {
+    return this.#options.now() < this.#throttledUntilMs;
   }
 
   /** Something has happened that is to be reported once the connector falls quiet. */
@@ -153,7 +169,8 @@ export class Permits {
     this.#options.onQuiet();
     this.#drop();
     const { successes, failures } = this.#health;
-    if (this.#giveBack + successes + failures > 0 || !tallies.isEmpty) await this.#request(0);
+    const hasNews = this.#isThrottleNews || this.#giveBack + successes + failures > 0 || !tallies.isEmpty;
+    if (hasNews) await this.#request(0);
   }
 
   #dropLapsed(): void {
@@ -182,6 +199,8 @@ export class Permits {
     this.#left += granted;
     this.#untilMs = untilMs;
     this.#isProbing = granted > 0 && breaker === 'half-open';
+    // It was met while this was on its way.
+    if (this.#isThrottled) this.#drop();
     const isShort = this.#left < calls;
     // Fewer than one call needs are of no use: they go back.
     if (isShort) {
@@ -201,10 +220,10 @@ export class Permits {
   async #request(want: number, need = 0, isUnasked = false): Promise<Lease | undefined> {
     const { connectorId, ask, tallies, onError } = this.#options;
     const [health, giveBack, tally] = [this.#health, this.#giveBack, tallies.take()];
-    const throttledUntilMs = this.#throttledUntilMs;
+    const isThrottleNews = this.#isThrottleNews && this.#isThrottled;
     this.#health = { successes: 0, failures: 0 };
     this.#giveBack = 0;
-    this.#throttledUntilMs = undefined;
+    this.#isThrottleNews = false;
     try {
       const lease = await ask({
         connectorId,
@@ -214,14 +233,15 @@ export class Permits {
         giveBack,
         health,
         tally,
-        ...(throttledUntilMs !== undefined && { throttledUntilMs }),
+        ...(isThrottleNews && { throttledUntilMs: this.#throttledUntilMs }),
       });
       // What was leased before the provider went down is not for calls now.
       if (lease.breaker === 'open') this.#drop();
+      if (lease.throttledUntilMs !== undefined) this.#holdUntil(lease.throttledUntilMs);
       return lease;
     } catch (thrown) {
       this.#giveBack += giveBack;
-      this.#throttledUntilMs ??= throttledUntilMs;
+      this.#isThrottleNews ||= isThrottleNews;
       this.#health.successes += health.successes;
       this.#health.failures += health.failures;
       tallies.putBack(tally);

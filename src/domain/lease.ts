@@ -36,6 +36,8 @@ export interface Lease {
   /** When the granted permits lapse, epoch milliseconds; at most 60 seconds ahead. */
   untilMs: number;
   breaker: BreakerState;
+  /** The provider has throttled the app as a whole until then, epoch milliseconds: what was leased before is not for now. */
+  throttledUntilMs?: number;
   /** When to ask again, epoch milliseconds; there whenever fewer permits are granted than wanted. */
   retryAtMs?: number;
 }

@@ -60,6 +60,7 @@ export class ProviderAppDO extends DurableObject {
       shelves: {
         quota: this.#shelf('quota'),
         breaker: this.#shelf('breaker'),
+        throttle: this.#shelf('throttle'),
         'roll-up': this.#shelf('roll-up'),
       },
       now: () => Date.now(),

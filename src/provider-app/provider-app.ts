@@ -8,6 +8,7 @@ import type {
   WindowLimit,
 } from '../domain/lease.ts';
 import { count, createTally } from '../domain/tally.ts';
+import { AppThrottle } from './app-throttle.ts';
 import { Breaker } from './breaker.ts';
 import { Quota } from './quota.ts';
 import { RollUp } from './roll-up.ts';
@@ -17,8 +18,6 @@ import type { Shelf } from './shelf.ts';
 const MOST_PERMITS = 1_000;
 /** Of the limit, so much is kept from calls that nobody has asked for: what the worker does of itself takes the rest at most. */
 const KEPT_FOR_ASKED = 0.4;
-/** A throttle of the whole app is looked into again after so long, whatever the provider has named. */
-const LONGEST_THROTTLE_MS = 60 * 60 * 1000;
 /** The roll-up is written down at most this often. */
 export const FLUSH_MS = 5_000;
 
@@ -27,7 +26,7 @@ export interface ProviderAppParts {
   /** This shard's part of the app's limit. */
   window: WindowLimit;
   breaker: BreakerSettings;
-  shelves: Record<'quota' | 'breaker' | 'roll-up', Shelf>;
+  shelves: Record<'quota' | 'breaker' | 'throttle' | 'roll-up', Shelf>;
   now: () => number;
   /** Calls `work` once, `ms` from now; what is not called because of a kill is not missed. */
   later: (ms: number, work: () => void) => void;
@@ -40,10 +39,9 @@ export class ProviderApp {
   readonly #parts: ProviderAppParts;
   readonly #quota: Quota;
   readonly #breaker: Breaker;
+  readonly #throttle: AppThrottle;
   readonly #rollUp: RollUp;
   #state: BreakerState;
-  /** The provider has throttled all of the app until then. In memory: who is woken anew learns it from the next call. */
-  #throttledUntilMs = -Infinity;
   #isScheduled = false;
   #lastLeaseMs = 0;
   #flushedAtMs = -Infinity;
@@ -52,6 +50,7 @@ export class ProviderApp {
     this.#parts = parts;
     this.#quota = new Quota(parts.window, parts.shelves.quota);
     this.#breaker = new Breaker(parts.breaker, parts.shelves.breaker);
+    this.#throttle = new AppThrottle(parts.shelves.throttle);
     this.#rollUp = new RollUp(parts.shelves['roll-up']);
     this.#state = this.#breaker.state(parts.now());
   }
@@ -61,8 +60,7 @@ export class ProviderApp {
     const { connectorId, want, need, isUnasked, giveBack, health, throttledUntilMs = 0, tally } = request;
     const nowMs = this.#parts.now();
     this.#lastLeaseMs = nowMs;
-    const heededMs = Math.min(throttledUntilMs, nowMs + LONGEST_THROTTLE_MS);
-    this.#throttledUntilMs = Math.max(this.#throttledUntilMs, heededMs);
+    this.#throttle.note(wholeOf(throttledUntilMs), nowMs);
     const returned = this.#quota.giveBack(connectorId, wholeOf(giveBack), nowMs);
     this.#breaker.report(connectorId, wholeHealth(health), wholeOf(giveBack), nowMs);
     const most = Math.min(wholeOf(want), MOST_PERMITS);
@@ -100,10 +98,14 @@ export class ProviderApp {
     const kept = isUnasked ? Math.ceil(this.#parts.window.limit * KEPT_FOR_ASKED) : 0;
     const admission = this.#breaker.admit(nowMs);
     const untilMs = nowMs + this.#quota.leaseMs;
-    if (want === 0) return { granted: 0, untilMs, breaker: this.#breaker.state(nowMs) };
-    if (nowMs < this.#throttledUntilMs) {
-      const retryAtMs = this.#throttledUntilMs;
-      return { granted: 0, untilMs, breaker: this.#breaker.state(nowMs), retryAtMs };
+    const throttledUntilMs = this.#throttle.endsAtMs(nowMs);
+    if (want === 0 || throttledUntilMs !== undefined) {
+      return {
+        granted: 0,
+        untilMs,
+        breaker: this.#breaker.state(nowMs),
+        ...(throttledUntilMs !== undefined && { throttledUntilMs, retryAtMs: throttledUntilMs }),
+      };
     }
     switch (admission.most) {
       case 'none': {

@@ -281,7 +281,7 @@ describe('the way to the provider', () => {
         await world.clock.advance(3_000);
       }
       const told = world.app.leases.flatMap(({ throttledUntilMs }) => throttledUntilMs ?? []);
-      expect(told).toEqual([START_MS + 3_000 + 1_000]);
+      expect(told).toEqual([START_MS + 3_000 + 1_500]);
     }));
 
   it('is eased by a reply that succeeds once the throttle has passed, and not by an error', () =>

@@ -238,6 +238,89 @@ describe('while the provider is down', () => {
   });
 });
 
+describe('while the whole app is throttled', () => {
+  const UNTIL_MS = START_MS + 90_000;
+  /** What is told and held for is a little more than the provider named. */
+  const HELD_MS = 90_500;
+  const REFUSED = { ok: false, failure: { kind: 'throttled', scope: 'app', retryAtMs: START_MS + HELD_MS } };
+
+  it('no call is made, what was leased goes back at once, and nobody asks before it has passed', async () => {
+    const { permits, asked, clock } = openPermits();
+    for (let call = 0; call < 4; call += 1) {
+      // oxlint-disable-next-line no-await-in-loop
+      await take(permits, 1);
+    }
+    // Leased were one, two and four: three are left.
+    permits.noteAppThrottle({ retryAtMs: UNTIL_MS });
+    expect(permits.spend(1)).toBe(false);
+    await settle();
+    expect(asked.at(-1)).toMatchObject({ want: 0, giveBack: 3, throttledUntilMs: START_MS + HELD_MS });
+    const soFar = asked.length;
+    await clock.advance(HELD_MS - 1);
+    expect(await take(permits, 1)).toMatchObject(REFUSED);
+    expect(asked.slice(soFar).filter(({ want }) => want > 0)).toEqual([]);
+    await clock.advance(1);
+    expect(await take(permits, 1)).toEqual(GRANTED);
+    expect(asked.at(-1)?.throttledUntilMs).toBeUndefined();
+  });
+
+  it('what was under way when it came is not used', async () => {
+    const { permits } = openPermits();
+    const obtaining = permits.obtain(1);
+    permits.noteAppThrottle({ retryAtMs: UNTIL_MS });
+    expect(await obtaining).toMatchObject(REFUSED);
+    expect(permits.spend(1)).toBe(false);
+  });
+
+  it('no call goes without a permit, though nobody answers who could give them; it is told once somebody does', async () => {
+    const { permits, asked, app, grant, clock } = openPermits();
+    app.answer = () => {
+      throw new Error('unreachable');
+    };
+    await take(permits, 1);
+    permits.noteAppThrottle({ retryAtMs: UNTIL_MS });
+    // A shorter one takes nothing back.
+    permits.noteAppThrottle({});
+    await settle();
+    expect(permits.spend(1)).toBe(false);
+    app.answer = grant;
+    await clock.advance(2_000);
+    const told = asked.flatMap(({ throttledUntilMs }) => throttledUntilMs ?? []);
+    expect(told).toEqual([1, 2, 3].map(() => START_MS + HELD_MS));
+  });
+
+  it('another connector that hears of it gives back what it has', async () => {
+    const { permits, asked, app, clock } = openPermits();
+    for (let call = 0; call < 4; call += 1) {
+      // oxlint-disable-next-line no-await-in-loop
+      await take(permits, 1);
+    }
+    app.answer = () => ({
+      granted: 0,
+      untilMs: clock.now(),
+      breaker: 'closed',
+      throttledUntilMs: UNTIL_MS,
+      retryAtMs: UNTIL_MS,
+    });
+    permits.note(false);
+    await settle();
+    expect(await take(permits, 1)).toMatchObject(REFUSED);
+    await clock.advance(2_000);
+    expect(asked.at(-1)).toMatchObject({ giveBack: 3 });
+    expect(asked.flatMap(({ throttledUntilMs }) => throttledUntilMs ?? [])).toEqual([]);
+  });
+
+  it.each([
+    ['half a minute', 'where the provider names no time', {}, 30_500],
+    ['a second', 'where it names one that has passed', { retryAtMs: START_MS - 1 }, 1_500],
+  ])('is waited out %s, %s', async (_, __, throttle, ms) => {
+    const { permits, asked } = openPermits();
+    permits.noteAppThrottle(throttle);
+    await settle();
+    expect(asked.map(({ throttledUntilMs }) => throttledUntilMs)).toEqual([START_MS + ms]);
+  });
+});
+
 describe('what is reported', () => {
   it('of trouble goes at once, and then in pauses', async () => {
     const { permits, asked, clock } = openPermits();
@@ -249,27 +332,6 @@ describe('what is reported', () => {
     const failures = asked.reduce((sum, { health }) => sum + health.failures, 0);
     expect(failures).toBe(4);
     expect(asked).toHaveLength(3);
-  });
-
-  it.each([
-    ['at the time that the provider named', { retryAtMs: START_MS + 90_000 }, 90_000],
-    ['half a minute later, where it named none', {}, 30_000],
-  ])('of a throttle of the whole app goes at once: it ends %s', async (_, throttle, ms) => {
-    const { permits, asked, app, grant, clock } = openPermits();
-    await take(permits, 1);
-    await take(permits, 1);
-    app.answer = () => {
-      throw new Error('unreachable');
-    };
-    permits.noteAppThrottle(throttle);
-    await settle();
-    app.answer = grant;
-    // Nobody has heard of it: it is told with the next request.
-    await clock.advance(6_000);
-    await take(permits, 1);
-    const told = asked.map(({ throttledUntilMs = START_MS }) => throttledUntilMs - START_MS);
-    expect(told.filter((untilMs) => untilMs > 0)).toEqual([ms, ms]);
-    expect(asked.at(-1)?.throttledUntilMs).toBeUndefined();
   });
 
   it('of figures goes along, and nothing of it is lost when nobody takes it', async () => {

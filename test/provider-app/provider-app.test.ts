@@ -12,7 +12,12 @@ function openApp(limit = 100) {
     nowMs: START_MS,
     later: [] as { atMs: number; work: () => void }[],
     states: [] as string[],
-    shelves: { quota: createShelf(), breaker: createShelf(), 'roll-up': createShelf() },
+    shelves: {
+      quota: createShelf(),
+      breaker: createShelf(),
+      throttle: createShelf(),
+      'roll-up': createShelf(),
+    },
     open: () =>
       new ProviderApp({
         window: { limit, windowMs: 600_000 },
@@ -127,6 +132,30 @@ describe('a throttle of the whole app', () => {
     app.lease(ask('a', { throttledUntilMs: START_MS + 365 * 86_400_000 }));
     expect(app.lease(ask('c', { want: 5 })).retryAtMs).toBe(START_MS + 90_000 + 3_600_000);
   });
+
+  it('is told to everybody who asks or reports, also by an object that was evicted', () => {
+    const world = openApp();
+    const untilMs = START_MS + 90_000;
+    const told = { granted: 0, throttledUntilMs: untilMs };
+    world.open().lease(ask('a', { throttledUntilMs: untilMs }));
+    const app = world.open();
+    expect(app.lease(ask('b'))).toMatchObject(told);
+    expect(app.lease(ask('b', { want: 1 }))).toMatchObject(told);
+    expect(world.shelves.throttle.rows).toBe(1);
+    world.pass(90_000);
+    expect(app.lease(ask('b')).throttledUntilMs).toBeUndefined();
+  });
+
+  it.each([NaN, Infinity, -1, 0, START_MS])(
+    'makes nothing of an end that is none: %d',
+    (throttledUntilMs) => {
+      const world = openApp();
+      const app = world.open();
+      app.lease(ask('a', { throttledUntilMs }));
+      expect(app.lease(ask('c', { want: 5 })).granted).toBe(5);
+      expect(world.shelves.throttle.rows).toBe(0);
+    },
+  );
 });
 
 describe('an outage', () => {

@@ -23,7 +23,12 @@ const AMPLE: WindowLimit = { limit: 1_000_000, windowMs: 600_000 };
  */
 export class SimulatedApp {
   readonly #options: SimulatedAppOptions;
-  readonly #shelves = { quota: createShelf(), breaker: createShelf(), 'roll-up': createShelf() };
+  readonly #shelves = {
+    quota: createShelf(),
+    breaker: createShelf(),
+    throttle: createShelf(),
+    'roll-up': createShelf(),
+  };
   readonly #count: CallCount;
   #core: ProviderApp | undefined;
 
