@@ -3,6 +3,7 @@ import type * as z from 'zod';
 import { readConfig } from './config.ts';
 import {
   type AvailabilityAnswer,
+  type JoinedAnswer,
   availabilityOfAllRequestSchema,
   availabilityRequestSchema,
 } from './domain/availability.ts';
@@ -111,9 +112,7 @@ export class CalendarService extends WorkerEntrypoint {
   }
 
   /** When is the person behind several connectors busy? */
-  availabilityOfAll(
-    request: z.input<typeof availabilityOfAllRequestSchema>,
-  ): Promise<Result<AvailabilityAnswer & { calendars: { connectorId: string }[] }>> {
+  availabilityOfAll(request: z.input<typeof availabilityOfAllRequestSchema>): Promise<Result<JoinedAnswer>> {
     return this.#answer(availabilityOfAllRequestSchema, request, ({ connectorIds, question }, context) =>
       checkAvailabilityOfAll(connectorIds, question, context),
     );

@@ -42,7 +42,15 @@ export interface MirrorAnswersOptions {
   mirror: Mirror;
   upkeep: Pick<
     MirrorUpkeep,
-    'isBegun' | 'isFresh' | 'isKeptUp' | 'isOfNoUse' | 'bringUpToDate' | 'refresh' | 'noteServed' | 'noteUsed'
+    | 'isBegun'
+    | 'isFresh'
+    | 'hasOwnWrites'
+    | 'isKeptUp'
+    | 'isOfNoUse'
+    | 'bringUpToDate'
+    | 'refresh'
+    | 'noteServed'
+    | 'noteUsed'
   >;
   now: () => number;
   /** Whether the connector is asked more than once in a while: for a single question a mirror is not worth it. */
@@ -171,7 +179,7 @@ export class MirrorAnswers {
       const [named] = this.#name([id]) ?? [];
       const found = named === undefined ? undefined : this.#list(named.state, range);
       if (named === undefined || found === undefined) {
-        told.push({ id, status: 'unavailable', error: NOT_MIRRORED });
+        told.push({ id, status: 'unavailable', error: this.#isListed(id) ? NOT_MIRRORED : NOT_LISTED });
         continue;
       }
       told.push({ id, status: 'ok' });
@@ -193,6 +201,10 @@ export class MirrorAnswers {
     events.sort((a, b) => Date.parse(a.start) - Date.parse(b.start));
     const freshness = this.#freshnessOf([...listed.keys()], timeZone);
     return ok({ events, calendars: told, freshness });
+  }
+
+  #isListed(id: string): boolean {
+    return id === 'primary' || this.#options.mirror.calendars().some(({ calendar }) => calendar.id === id);
   }
 
   /** What touches a range that the mirror covers; undefined when it does not know. */
@@ -274,25 +286,25 @@ export class MirrorAnswers {
     return calendars.flatMap((id) => this.#name([id]) ?? []).map(({ state }) => state);
   }
 
-  /** Sees to it that there is something to tell of these calendars, and that it is not older than asked. */
+  /**
+   * Sees to it that there is something to tell of these calendars, and that it is not older than asked. What we have
+   * written ourselves is looked for in any case; while the provider cannot be reached, what is there is told without.
+   */
   async #prepare(calendars: () => CalendarState[], maxStalenessMs: number): Promise<Outcome<void>> {
     const { upkeep } = this.#options;
-    const isReady = () =>
-      upkeep.isBegun &&
-      calendars().every(
-        (one) =>
-          one.known !== undefined &&
-          !one.isMixed &&
-          (maxStalenessMs === Infinity || upkeep.isFresh(one, maxStalenessMs)),
-      );
-    if (isReady()) {
+    const areReady = (isFresh: (one: CalendarState) => boolean) =>
+      upkeep.isBegun && calendars().every((one) => one.known !== undefined && !one.isMixed && isFresh(one));
+    const isFreshEnough = (one: CalendarState) =>
+      maxStalenessMs === Infinity ? upkeep.hasOwnWrites(one) : upkeep.isFresh(one, maxStalenessMs);
+    if (areReady(isFreshEnough)) {
       upkeep.noteUsed(oldestOf(calendars()));
       return ok(undefined);
     }
     const done = await upkeep.bringUpToDate('interactive');
     if (done.ok) return ok(undefined);
     // Another calendar may be what has failed. Who is no longer connected is told nothing.
-    return done.failure.kind !== 'grant-revoked' && isReady() ? ok(undefined) : done;
+    const isOldEnough = (one: CalendarState) => maxStalenessMs === Infinity || isFreshEnough(one);
+    return done.failure.kind !== 'grant-revoked' && areReady(isOldEnough) ? ok(undefined) : done;
   }
 
   /** Nothing that is told of these calendars is older. */
@@ -305,6 +317,11 @@ export class MirrorAnswers {
 const NOT_MIRRORED = {
   code: 'provider_unavailable',
   message: 'The events of this calendar in this range are not known.',
+} as const;
+
+const NOT_LISTED = {
+  code: 'not_found',
+  message: 'This calendar is not on the list of the account.',
 } as const;
 
 function covers({ known }: CalendarState, range: Interval): boolean {

@@ -163,6 +163,11 @@ export class MirrorUpkeep {
     return now() - asOfMs <= maxStalenessMs && isRead && ownWrites.areKnownAt(asOfMs);
   }
 
+  /** Whether all that we have written is surely in what is known of a calendar. */
+  hasOwnWrites({ known }: CalendarState): boolean {
+    return known !== undefined && this.#options.ownWrites.areKnownAt(known.asOfMs);
+  }
+
   /** Whether reading these calendars again now would not make them fresh: what we have written is not told of yet. */
   isOfNoUse(states: readonly CalendarState[]): boolean {
     return states.some(

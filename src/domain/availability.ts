@@ -168,33 +168,42 @@ export function answerQuestion(
 /** How one calendar of several connectors answered. */
 export type CalendarOfOne = AvailabilityAnswer['calendars'][number] & { connectorId: string };
 
+/** The answer of several connectors: each calendar, and each stretch of working hours, names its own. */
+export type JoinedAnswer = Omit<AvailabilityAnswer, 'calendars' | 'workingHours'> & {
+  calendars: CalendarOfOne[];
+  workingHours?: (WorkingHours & { connectorId: string })[];
+};
+
 /** What one of several connectors answered, or why it could not. */
 export type AnswerOfOne = { connectorId: string } & (
   { answer: AvailabilityAnswer } | { error: { code: ErrorCode; message: string } }
 );
 
 /**
- * The answers of several connectors of one person as one: busy wherever any is, as old as the oldest.
- * A connector that did not answer is a calendar that is `unavailable`, under the connector's id. Working
- * hours are those of the first that knows any: a person keeps one set of them.
+ * The answers of several connectors, of one person or of several, as one: busy wherever any is, as old as the
+ * oldest. A connector that did not answer is a calendar that is `unavailable`, under the connector's id.
  */
 export function joinAnswers(
   question: AvailabilityQuestion,
   answers: readonly AnswerOfOne[],
   startedAtMs: number,
-): Omit<AvailabilityAnswer, 'calendars'> & { calendars: CalendarOfOne[] } {
+): JoinedAnswer {
   const given = answers.flatMap((one) => ('answer' in one ? [one.answer] : []));
   const busy = given.flatMap((answer) =>
     answer.busy.map(({ start, end }) => ({ startMs: Date.parse(start), endMs: Date.parse(end) })),
   );
-  const workingHours = given.find((answer) => answer.workingHours !== undefined)?.workingHours;
+  const workingHours = answers.flatMap((one) =>
+    'answer' in one
+      ? (one.answer.workingHours ?? []).map((hours) => ({ ...hours, connectorId: one.connectorId }))
+      : [],
+  );
   const asOfMs = Math.min(startedAtMs, ...given.map(({ freshness }) => Date.parse(freshness.asOf)));
   return {
     busy: mergeIntervals(busy).map(({ startMs, endMs }) => ({
       start: formatInstant(startMs, question.timeZone),
       end: formatInstant(endMs, question.timeZone),
     })),
-    ...(workingHours !== undefined && { workingHours }),
+    ...(workingHours.length > 0 && { workingHours }),
     calendars: answers.flatMap((one) => {
       const { connectorId } = one;
       if ('answer' in one) return one.answer.calendars.map((calendar) => ({ connectorId, ...calendar }));

@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { type AvailabilityAnswer, WEEKDAYS } from '../domain/availability.ts';
+import { type AvailabilityAnswer, type JoinedAnswer, WEEKDAYS } from '../domain/availability.ts';
 import { type Connector, connectorStatusSchema, providerNameSchema } from '../domain/connector.ts';
 import type { DeadLetter } from '../domain/dead-letter.ts';
 import type { ChangesAnswer, EventsAnswer } from '../domain/event-list.ts';
@@ -54,6 +54,12 @@ export const availabilitySchema = z.object({
   calendars: z.array(calendarStatusSchema),
   freshness: freshnessSchema,
 }) satisfies z.ZodType<AvailabilityAnswer>;
+
+/** When the people behind several connectors are busy. */
+export const joinedAvailabilitySchema = availabilitySchema.extend({
+  workingHours: z.exactOptional(z.array(workingHoursSchema.extend({ connectorId: z.string() }))),
+  calendars: z.array(calendarStatusSchema.extend({ connectorId: z.string() })),
+}) satisfies z.ZodType<JoinedAnswer>;
 
 /** When a meeting would suit. */
 export const meetingTimesSchema = z.object({

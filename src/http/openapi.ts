@@ -15,7 +15,7 @@ import { calendarTaskSchema } from '../domain/task.ts';
 import { cancelledEventSchema } from '../operations/tasks.ts';
 import {
   availabilitySchema,
-  calendarStatusSchema,
+  joinedAvailabilitySchema,
   changesSchema,
   connectorSchema,
   deadLetterSchema,
@@ -93,11 +93,9 @@ export function describeApi(publicBaseUrl: string): object {
         }),
       },
       '/v1/availability': {
-        post: operation('When is the person behind several connectors busy', {
+        post: operation('When are the people behind several connectors busy', {
           body: availabilityOfAllRequestSchema,
-          answer: availabilitySchema.extend({
-            calendars: z.array(calendarStatusSchema.extend({ connectorId: z.string() })),
-          }),
+          answer: joinedAvailabilitySchema,
         }),
       },
       '/v1/connectors/{id}/meeting-times': {

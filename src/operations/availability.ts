@@ -4,6 +4,7 @@ import {
   type AvailabilityAnswer,
   type AvailabilityQuestion,
   joinAnswers,
+  type JoinedAnswer,
 } from '../domain/availability.ts';
 import { describeFailure, ok } from '../domain/failure.ts';
 import type { Context } from './context.ts';
@@ -23,14 +24,14 @@ export async function checkAvailability(
 }
 
 /**
- * When is the person behind these connectors busy, whichever calendar keeps them so? A connector that
+ * When are the people behind these connectors busy, whichever calendar keeps them so? A connector that
  * cannot be read is in the answer as an `unavailable` calendar of its name, like any other that is unknown.
  */
 export async function checkAvailabilityOfAll(
   connectorIds: readonly string[],
   question: AvailabilityQuestion,
   context: Pick<Context, 'env' | 'now'>,
-): Promise<Result<AvailabilityAnswer & { calendars: { connectorId: string }[] }>> {
+): Promise<Result<JoinedAnswer>> {
   const unknown = await refuseUnknown(connectorIds, context);
   if (unknown !== undefined) return unknown;
   const startedAtMs = context.now();

@@ -33,9 +33,9 @@ const WITHOUT_MIRROR = {
 const WITH_MIRROR = { mirror: measureMirror };
 
 const options = readOptions(USAGE, {
-  rounds: number(3),
+  rounds: number(3, 1),
   latency: number(200),
-  connectors: number(32),
+  connectors: number(32, 1),
   only: z.enum([...Object.keys(WITHOUT_MIRROR), ...Object.keys(WITH_MIRROR)]).optional(),
   strict: flag,
 });

@@ -341,3 +341,19 @@ export async function fill(bench: MirrorBench, double: SyncDouble): Promise<void
   double.lanes.length = 0;
   bench.shown.length = 0;
 }
+
+/** This worker makes an event. */
+export function createOwn({ ownWrites }: MirrorBench, { provider }: World) {
+  const { time } = eventOf('own', 1);
+  const draft = {
+    summary: 'own',
+    time,
+    attendees: [],
+    recurrence: [],
+    notify: 'none',
+    conference: false,
+  } as const;
+  return ownWrites
+    .watch(provider)
+    .createEvent({ ...draft, attendees: [], recurrence: [] }, { key: 'k', isRepeat: false }, ACCESS);
+}

@@ -8,6 +8,7 @@ import type { MirroredEvent } from '../../src/domain/mirror.ts';
 import { formatInstant } from '../../src/domain/time-zone.ts';
 import {
   calendarOf,
+  createOwn,
   DOWN,
   eventOf,
   MINUTE_MS,
@@ -510,10 +511,10 @@ describe('the events of a range', () => {
           await bench.answers.events(list({ calendars: ['primary', 'ada', 'nobody'] })),
         );
         expect(events.map(({ eventId, calendarId }) => [eventId, calendarId])).toEqual([['a', 'ada']]);
-        expect(calendars.map(({ id, status }) => [id, status])).toEqual([
-          ['primary', 'ok'],
-          ['ada', 'ok'],
-          ['nobody', 'unavailable'],
+        expect(calendars.map(({ id, status, error }) => [id, status, error?.code])).toEqual([
+          ['primary', 'ok', undefined],
+          ['ada', 'ok', undefined],
+          ['nobody', 'unavailable', 'not_found'],
         ]);
       },
       (double) => {
@@ -546,6 +547,18 @@ describe('the events of a range', () => {
       const { freshness } = valueOf(await bench.answers.events(list()));
       expect(freshness.asOf).toBe(told(asOf(bench)));
       expect(double.calls).toEqual([]);
+    }));
+
+  it('have what was written through the worker, whatever their age, as soon as that can be read', () =>
+    withFilledMirror(async (bench, double, world) => {
+      await world.clock.advance(20 * MINUTE_MS);
+      await createOwn(bench, world);
+      double.weather = () => DOWN;
+      expect(valueOf(await bench.answers.events(list())).events).toEqual([]);
+      double.weather = () => undefined;
+      double.put('ada', eventOf('own', 1));
+      const { events } = valueOf(await bench.answers.events(list()));
+      expect(events.map(({ eventId }) => eventId)).toEqual(['own']);
     }));
 
   it.each([[0], [MINUTE_MS]])('are read anew where they may be no older than %i ms', (maxStalenessMs) =>

@@ -2,8 +2,8 @@ import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { type Failure, ok } from '../../src/domain/failure.ts';
 import {
-  ACCESS,
   calendarOf,
+  createOwn,
   DOWN,
   eventOf,
   HUNG,
@@ -16,7 +16,7 @@ import {
   withFilledMirror,
   withMirror,
 } from './bench-upkeep.ts';
-import { DAY_MS, EVENT, HOUR_MS, settle, START_MS, type World } from './world.ts';
+import { DAY_MS, EVENT, HOUR_MS, settle, START_MS } from './world.ts';
 
 const SECOND_MS = 1_000;
 const WEEK_MS = 7 * DAY_MS;
@@ -34,22 +34,6 @@ const isFresh = (bench: MirrorBench, maxStalenessMs: number) =>
 const downUntil = (retryAtMs: number): Failure => ({ kind: 'unavailable', ambiguous: false, retryAtMs });
 
 const DETAILS = { status: 'confirmed', isBusy: true, isPrivate: false } as const;
-
-/** This worker makes an event. */
-function create({ ownWrites }: MirrorBench, { provider }: World) {
-  const { time } = eventOf('own', 1);
-  const draft = {
-    summary: 'own',
-    time,
-    attendees: [],
-    recurrence: [],
-    notify: 'none',
-    conference: false,
-  } as const;
-  return ownWrites
-    .watch(provider)
-    .createEvent({ ...draft, attendees: [], recurrence: [] }, { key: 'k', isRepeat: false }, ACCESS);
-}
 
 /** Keeps the first call of a kind waiting until it is let go. */
 function holdUp(double: SyncDouble, held: SyncCall) {
@@ -142,7 +126,7 @@ describe('how fresh a mirror is', () => {
       const answer = Promise.withResolvers<ReturnType<typeof ok<typeof EVENT>>>();
       script.createEvent = () => answer.promise;
       await clock.advance(1);
-      const written = create(bench, world);
+      const written = createOwn(bench, world);
       expect(isFresh(bench, Infinity)).toBe(false);
       await bench.upkeep.bringUpToDate('interactive');
       expect(isFresh(bench, Infinity)).toBe(false);
@@ -706,7 +690,7 @@ describe('that a calendar has changed', () => {
   it('is not told of what we have done ourselves', () =>
     withFilledMirror(async (bench, double, world) => {
       world.script.createEvent = () => Promise.resolve(ok({ ...EVENT, eventId: 'own', etag: '"own"' }));
-      await create(bench, world);
+      await createOwn(bench, world);
       double.put('ada', eventOf('own', 1));
       await bench.upkeep.bringUpToDate('background');
       await settle();
@@ -794,7 +778,7 @@ describe('how the mirror stands', () => {
   it('is shown once an hour where only the provider’s name for the position is another', () =>
     withFilledMirror(async (bench, double, world) => {
       world.script.createEvent = () => Promise.resolve(ok({ ...EVENT, eventId: 'own', etag: '"own"' }));
-      await create(bench, world);
+      await createOwn(bench, world);
       for (let minute = 0; minute < 62; minute += 1) {
         // What we have written ourselves is no news.
         double.put('ada', eventOf('own', 1));

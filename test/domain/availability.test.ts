@@ -161,6 +161,25 @@ describe('the answers of several connectors as one', () => {
     });
   });
 
+  it('has the working hours of each, with its connector', () => {
+    const hours = { day: 'monday', start: '09:00', end: '17:00', timeZone: 'UTC' } as const;
+    const answer = answerOf(9, 0);
+    const late = { ...hours, start: '11:00' };
+    const joined = joinAnswers(
+      question,
+      [
+        { connectorId: 'a', answer: { ...answer, workingHours: [hours] } },
+        { connectorId: 'b', answer },
+        { connectorId: 'c', answer: { ...answer, workingHours: [late] } },
+      ],
+      0,
+    );
+    expect(joined.workingHours).toEqual([
+      { ...hours, connectorId: 'a' },
+      { ...late, connectorId: 'c' },
+    ]);
+  });
+
   it('says of a connector that did not answer that it is not known', () => {
     const error = { code: 'reauth_required', message: 'gone' } as const;
     const joined = joinAnswers(question, [{ connectorId: 'a', error }], Date.UTC(2026, 10, 22, 13));

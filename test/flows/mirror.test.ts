@@ -144,11 +144,14 @@ describe.each(ACCOUNTS)('a calendar of $label', ({ input }) => {
       timeZone: 'Europe/Berlin',
     });
     expect(booked.status).toBe(201);
+    const { eventId, start, end } = Object(booked.json);
+    const range = new URLSearchParams({ timeMin: start, timeMax: end });
+    const shown = await stage.runtime.api('GET', `/v1/connectors/${connectorId}/events?${range.toString()}`);
+    expect(Object(shown.json).events).toEqual([expect.objectContaining({ eventId, summary: 'Booked' })]);
     const after = await askBusy(stage, connectorId);
     expect(after.busy).toHaveLength(4);
     await sync(stage, connectorId);
     const listed = await stage.runtime.api('GET', `/v1/connectors/${connectorId}/changes`);
-    const eventId = Object(booked.json).eventId;
     // Under the id that it was booked under: ids stay what they are.
     expect(Object(listed.json).changes).toContainEqual(
       expect.objectContaining({ eventId, summary: 'Booked' }),

@@ -47,12 +47,12 @@ const WINDOW_MS = 12 * 60_000;
 const REPORT_EVERY_MS = 15_000;
 
 const { tasks, connectors, kills, faults, seed, minutes, keep } = readOptions(USAGE, {
-  tasks: number(10_000),
-  connectors: number(32),
+  tasks: number(10_000, 1),
+  connectors: number(32, 1),
   kills: number(20),
   faults: number(0.2),
   seed: number(1),
-  minutes: number(60),
+  minutes: number(60, 1),
   keep: z.string().optional(),
 });
 // A signal alone ends a process without its exit handlers, which take the children along.

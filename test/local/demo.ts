@@ -5,7 +5,6 @@
  * everything went as promised.
  */
 import { randomUUID } from 'node:crypto';
-import { parseArgs } from 'node:util';
 import * as z from 'zod';
 import { type Interval, mergeIntervals } from '../../src/domain/interval.ts';
 import { startOfDayMs } from '../../src/domain/time-zone.ts';
@@ -13,6 +12,7 @@ import type { Person } from '../sandbox/people.ts';
 import { startSandbox } from '../sandbox/sandbox.ts';
 import { seedWorld } from '../sandbox/seed.ts';
 import { connect } from './connect.ts';
+import { flag, readOptions } from './program-options.ts';
 import { startRuntime } from './runtime.ts';
 import { drawWeek, type Line } from './week-picture.ts';
 
@@ -34,7 +34,11 @@ interface Connected {
   connectorId: string;
 }
 
-const { values: options } = parseArgs({ options: { verbose: { type: 'boolean', default: false } } });
+const USAGE = `npm run demo [-- OPTIONS]: connects three people, asks for their week through the queue, draws it.
+
+  --verbose   show the runtime's own log
+`;
+const options = readOptions(USAGE, { verbose: flag });
 if (!options.verbose) process.env['WRANGLER_LOG'] = 'error';
 
 const sandbox = await startSandbox();

@@ -1,12 +1,12 @@
 import { parseArgs } from 'node:util';
 import * as z from 'zod';
 
-/** An option that is a number, with what it is when it is left out. */
-export function number(fallback: number) {
+/** An option that is a number, `least` or more, with what it is when it is left out. */
+export function number(fallback: number, least = 0) {
   return z
     .string()
     .transform((text) => (text.trim() === '' ? NaN : Number(text)))
-    .pipe(z.number('must be a number').min(0, 'must not be negative'))
+    .pipe(z.number('must be a number').min(least, `must be at least ${least}`))
     .prefault(String(fallback));
 }
 

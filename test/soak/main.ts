@@ -12,7 +12,7 @@ const USAGE = `npm run soak [-- OPTIONS]: mirrors of calendars that change, with
 `;
 
 const { connectors, minutes, faults, lost, seed } = readOptions(USAGE, {
-  connectors: number(20),
+  connectors: number(20, 1),
   minutes: number(3),
   faults: number(0.1),
   lost: number(0.3),

@@ -1,3 +1,4 @@
+import { readOptions } from '../../local/program-options.ts';
 import { Random } from '../random.ts';
 import { calibrate } from './calibration.ts';
 import { addConnector, type Day, emptyDay, modelDay, planDay } from './model.ts';
@@ -25,6 +26,11 @@ const CONNECTORS = [1_000, 10_000, 100_000];
 const REAL_CONNECTORS = 20;
 const DAY_MS = 86_400_000;
 const START_MS = Date.UTC(2026, 10, 23);
+
+readOptions(
+  'npm run simulate:day: what a day of 100,000 connectors costs and asks of others. Takes no options.\n',
+  {},
+);
 
 const calibration = await calibrate(USAGE.tokenLifeMs);
 
