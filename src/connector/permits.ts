@@ -199,8 +199,6 @@ export class Permits {
     this.#left += granted;
     this.#untilMs = untilMs;
     this.#isProbing = granted > 0 && breaker === 'half-open';
-    // It was met while this was on its way.
-    if (this.#isThrottled) this.#drop();
     const isShort = this.#left < calls;
     // Fewer than one call needs are of no use: they go back.
     if (isShort) {

@@ -2,7 +2,14 @@ import * as z from 'zod';
 import { connectorIdSchema, connectorIdsSchema } from './connector.ts';
 import { describeFailure, type ErrorCode, type Outcome } from './failure.ts';
 import { clipIntervals, type Interval, mergeIntervals } from './interval.ts';
-import { addYears, formatInstant, INSTANT_MESSAGES, parseInstant, timeZoneSchema } from './time-zone.ts';
+import {
+  addYears,
+  formatInstant,
+  INSTANT_MESSAGES,
+  instantTextSchema,
+  parseInstant,
+  timeZoneSchema,
+} from './time-zone.ts';
 
 const LONGEST_RANGE_YEARS = 5;
 
@@ -10,8 +17,8 @@ const LONGEST_RANGE_YEARS = 5;
 export const DEFAULT_STALENESS_MS = 60_000;
 
 const questionFields = {
-  timeMin: z.string(),
-  timeMax: z.string(),
+  timeMin: instantTextSchema,
+  timeMax: instantTextSchema,
   timeZone: timeZoneSchema,
   calendars: z.array(z.string().min(1).max(1024)).min(1).max(500).optional(),
   maxStalenessMs: z

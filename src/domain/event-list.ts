@@ -4,7 +4,7 @@ import { type EventTime, type OriginalStart, presentTime } from './event.ts';
 import type { ErrorCode } from './failure.ts';
 import type { Interval } from './interval.ts';
 import type { EventDetails, MirroredEvent } from './mirror.ts';
-import { formatInstant, timeZoneSchema } from './time-zone.ts';
+import { formatInstant, instantTextSchema, timeZoneSchema } from './time-zone.ts';
 
 /** Which events, of which calendars: those that touch `range`, every occurrence of a series for itself. */
 export interface EventsQuestion {
@@ -23,8 +23,8 @@ const DAY_MS = 24 * 60 * 60 * 1000;
 /** The query of `GET …/events`: `timeMin`, `timeMax`, `timeZone` (UTC), `calendars` (repeated), `maxStalenessMs`. */
 export const eventsRequestSchema = z
   .strictObject({
-    timeMin: z.string(),
-    timeMax: z.string(),
+    timeMin: instantTextSchema,
+    timeMax: instantTextSchema,
     timeZone: timeZoneSchema.default('UTC'),
     calendars: z.array(z.string().min(1).max(1024)).min(1).max(500).optional(),
     maxStalenessMs: z.int().min(0).max(DAY_MS).optional(),

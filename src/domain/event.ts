@@ -5,6 +5,7 @@ import {
   addYears,
   formatInstant,
   INSTANT_MESSAGES,
+  instantOrDateTextSchema,
   isDate,
   parseInstant,
   timeZoneSchema,
@@ -197,7 +198,11 @@ function readOccurrence(
 }
 
 /** When something is, as it is asked for. */
-export const timeFields = { start: z.string(), end: z.string(), timeZone: timeZoneSchema };
+export const timeFields = {
+  start: instantOrDateTextSchema,
+  end: instantOrDateTextSchema,
+  timeZone: timeZoneSchema,
+};
 
 /** The specification's CreateEventRequest, and beyond it recurrence, calendar, silence and conference. */
 export const createEventRequestSchema = z
@@ -239,8 +244,8 @@ const changeFields = {
   summary: summarySchema.optional(),
   description: descriptionSchema.optional(),
   location: locationSchema.optional(),
-  start: z.string().optional(),
-  end: z.string().optional(),
+  start: instantOrDateTextSchema.optional(),
+  end: instantOrDateTextSchema.optional(),
   timeZone: timeZoneSchema.optional(),
   attendees: attendeesSchema.optional(),
   notify: notifySchema.optional(),

@@ -17,7 +17,7 @@ import {
   mergeIntervals,
   subtractIntervals,
 } from './interval.ts';
-import { addDays, formatInstant, splitByOffset, timeZoneSchema } from './time-zone.ts';
+import { addDays, formatInstant, instantTextSchema, splitByOffset, timeZoneSchema } from './time-zone.ts';
 
 const MINUTE_MS = 60_000;
 const DAY_MS = 24 * 60 * MINUTE_MS;
@@ -45,8 +45,8 @@ const workingHoursSchema = z
   });
 
 const questionFields = {
-  timeMin: z.string(),
-  timeMax: z.string(),
+  timeMin: instantTextSchema,
+  timeMax: instantTextSchema,
   timeZone: timeZoneSchema,
   durationMinutes: z.int().min(5).max(1440),
   limit: z.int().min(1).max(100).default(10),

@@ -91,6 +91,22 @@ export const INSTANT_MESSAGES = {
   'does-not-exist': 'does not exist in this time zone: clocks skip it',
 } satisfies Record<InstantProblem, string>;
 
+/**
+ * A text that may be a point in time, with an offset or without. What it is besides depends on its zone; but one that
+ * is no time at all is told together with whatever else is wrong.
+ */
+export const instantTextSchema = z
+  .string()
+  .refine((text) => parseInstant(text, 'UTC') !== 'not-a-time', INSTANT_MESSAGES['not-a-time']);
+
+/** The same, or a calendar day. */
+export const instantOrDateTextSchema = z
+  .string()
+  .refine(
+    (text) => isDate(text) || parseInstant(text, 'UTC') !== 'not-a-time',
+    'must be a date that exists, or an RFC 3339 date-time, such as 2026-11-23T09:00:00+01:00',
+  );
+
 /** An IANA time zone name. */
 export const timeZoneSchema = z
   .string()

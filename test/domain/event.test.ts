@@ -106,6 +106,14 @@ describe('a request to create an event', () => {
   ])('is refused with %s', (problem, change) => {
     expect(problemOf(change).slice(0, problem.length)).toBe(problem);
   });
+
+  it('has all that is wrong with it named at once: times that are none, too', () => {
+    const read = createEventRequestSchema.safeParse({ start: 'x', end: 'y', timeZone: 'Mars/Base', foo: 1 });
+    const paths = read.error?.issues.flatMap(({ path, ...issue }) =>
+      'keys' in issue ? issue.keys : path.join('.'),
+    );
+    expect(paths?.toSorted()).toEqual(['end', 'foo', 'start', 'summary', 'timeZone']);
+  });
 });
 
 describe('a request to update an event', () => {

@@ -131,6 +131,8 @@ describe('a throttle of the whole app', () => {
     expect(app.lease(ask('c', { want: 5 })).granted).toBe(5);
     app.lease(ask('a', { throttledUntilMs: START_MS + 365 * 86_400_000 }));
     expect(app.lease(ask('c', { want: 5 })).retryAtMs).toBe(START_MS + 90_000 + 3_600_000);
+    world.pass(3_600_000);
+    expect(app.lease(ask('c', { want: 5 })).granted).toBe(5);
   });
 
   it('is told to everybody who asks or reports, also by an object that was evicted', () => {
