@@ -171,8 +171,8 @@ export class Account {
       return;
     }
     tallies.noteThrottle(throttle.scope ?? 'user');
-    gate.holdBack(throttle);
-    if (throttle.scope === 'app') permits.noteAppThrottle(throttle);
+    const heldUntilMs = gate.holdBack(throttle);
+    if (throttle.scope === 'app') permits.noteAppThrottle(throttle, heldUntilMs);
   }
 }
 

@@ -45,6 +45,7 @@ export interface MirrorAnswersOptions {
     | 'isBegun'
     | 'isFresh'
     | 'hasOwnWrites'
+    | 'isWorthReading'
     | 'isKeptUp'
     | 'isOfNoUse'
     | 'bringUpToDate'
@@ -296,14 +297,15 @@ export class MirrorAnswers {
       upkeep.isBegun && calendars().every((one) => one.known !== undefined && !one.isMixed && isFresh(one));
     const isFreshEnough = (one: CalendarState) =>
       maxStalenessMs === Infinity ? upkeep.hasOwnWrites(one) : upkeep.isFresh(one, maxStalenessMs);
-    if (areReady(isFreshEnough)) {
+    // Any age will do, and there is something: it is only looked for what we have written, where that is worth it.
+    const isOldEnough = (one: CalendarState) => maxStalenessMs === Infinity || isFreshEnough(one);
+    if (areReady(isFreshEnough) || (areReady(isOldEnough) && !upkeep.isWorthReading(calendars()))) {
       upkeep.noteUsed(oldestOf(calendars()));
       return ok(undefined);
     }
     const done = await upkeep.bringUpToDate('interactive');
     if (done.ok) return ok(undefined);
     // Another calendar may be what has failed. Who is no longer connected is told nothing.
-    const isOldEnough = (one: CalendarState) => maxStalenessMs === Infinity || isFreshEnough(one);
     return done.failure.kind !== 'grant-revoked' && areReady(isOldEnough) ? ok(undefined) : done;
   }
 

@@ -168,6 +168,17 @@ export class MirrorUpkeep {
     return known !== undefined && this.#options.ownWrites.areKnownAt(known.asOfMs);
   }
 
+  /**
+   * Whether these calendars are to be read for what we have written: at once where nothing has been read since, again
+   * after a moment where a reading has missed it, and not while the last run has failed and rests.
+   */
+  isWorthReading(states: readonly CalendarState[]): boolean {
+    const { now, ownWrites } = this.#options;
+    if (now() < this.#restUntilMs) return false;
+    const isUnread = states.some(({ known }) => known !== undefined && ownWrites.areUnreadAt(known.asOfMs));
+    return isUnread || now() - this.#ranAtMs >= SHORTEST_GAP_MS;
+  }
+
   /** Whether reading these calendars again now would not make them fresh: what we have written is not told of yet. */
   isOfNoUse(states: readonly CalendarState[]): boolean {
     return states.some(

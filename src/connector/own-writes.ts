@@ -47,6 +47,11 @@ export class OwnWrites {
     return [...this.#unseen.values()].every(({ endedAtMs }) => asOfMs > endedAtMs + LAG_MS);
   }
 
+  /** Whether something was written that no reading of this instant can have: the next is likely to have it. */
+  areUnreadAt(asOfMs: number): boolean {
+    return [...this.#unseen.values()].some(({ endedAtMs }) => asOfMs <= endedAtMs);
+  }
+
   /** Whether it is of no use to read again now, one reading being of this instant: what it misses, the next would. */
   arePending(asOfMs: number): boolean {
     if (this.#underWay > 0 || this.#hasInherited()) return true;

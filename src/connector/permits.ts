@@ -49,10 +49,10 @@ export class Permits {
   #giveBack = 0;
   #size = 1;
   #health = { successes: 0, failures: 0 };
-  /** The provider has throttled the app as a whole until then. */
+  /** The provider has throttled the app as a whole: no call here before then. */
   #throttledUntilMs = -Infinity;
-  /** That the app does not know yet. */
-  #isThrottleNews = false;
+  /** Until when the provider said so, while the app is yet to be told. */
+  #throttleToTellMs = -Infinity;
   #isProbing = false;
   #reportedAtMs = 0;
   #unansweredUntilMs = 0;
@@ -130,17 +130,22 @@ export class Permits {
     void this.#request(0);
   }
 
-  /** The provider has throttled the app as a whole: told at once, so that no other connector runs into it. */
-  noteAppThrottle({ retryAtMs }: { retryAtMs?: number }): void {
+  /**
+   * The provider has throttled the app as a whole: told at once, so that no other connector runs into it. No call
+   * is allowed before that has passed, nor before `heldUntilMs`; what was leased goes back.
+   */
+  noteAppThrottle({ retryAtMs }: { retryAtMs?: number }, heldUntilMs: number): void {
     const { now } = this.#options;
     this.touch();
-    this.#isThrottleNews = true;
-    this.#holdUntil(Math.max(retryAtMs ?? now() + APP_THROTTLE_MS, now() + SHORTEST_THROTTLE_MS));
+    const untilMs = Math.max(retryAtMs ?? now() + APP_THROTTLE_MS, now() + SHORTEST_THROTTLE_MS);
+    this.#throttleToTellMs = Math.max(this.#throttleToTellMs, untilMs);
+    this.#throttledUntilMs = Math.max(this.#throttledUntilMs, untilMs, heldUntilMs);
+    this.#drop();
     void this.#request(0);
   }
 
-  /** No call before then; what was leased goes back. Not all connectors of the app begin again at the same instant. */
-  #holdUntil(untilMs: number): void {
+  /** Another connector has met a throttle of the whole app. Not all of them begin again at the same instant. */
+  #hearOfThrottle(untilMs: number): void {
     if (untilMs > this.#throttledUntilMs)
       this.#throttledUntilMs = untilMs + backOffMs(1, this.#options.random);
     this.#drop();
@@ -169,7 +174,8 @@ export class Permits {
     this.#options.onQuiet();
     this.#drop();
     const { successes, failures } = this.#health;
-    const hasNews = this.#isThrottleNews || this.#giveBack + successes + failures > 0 || !tallies.isEmpty;
+    const hasNews =
+      this.#throttleToTellMs > now() || this.#giveBack + successes + failures > 0 || !tallies.isEmpty;
     if (hasNews) await this.#request(0);
   }
 
@@ -216,12 +222,12 @@ export class Permits {
 
   /** One request, with all there is to report; undefined when nobody answers. */
   async #request(want: number, need = 0, isUnasked = false): Promise<Lease | undefined> {
-    const { connectorId, ask, tallies, onError } = this.#options;
+    const { connectorId, ask, tallies, now, onError } = this.#options;
     const [health, giveBack, tally] = [this.#health, this.#giveBack, tallies.take()];
-    const isThrottleNews = this.#isThrottleNews && this.#isThrottled;
+    const throttledUntilMs = this.#throttleToTellMs;
     this.#health = { successes: 0, failures: 0 };
     this.#giveBack = 0;
-    this.#isThrottleNews = false;
+    this.#throttleToTellMs = -Infinity;
     try {
       const lease = await ask({
         connectorId,
@@ -231,15 +237,15 @@ export class Permits {
         giveBack,
         health,
         tally,
-        ...(isThrottleNews && { throttledUntilMs: this.#throttledUntilMs }),
+        ...(throttledUntilMs > now() && { throttledUntilMs }),
       });
       // What was leased before the provider went down is not for calls now.
       if (lease.breaker === 'open') this.#drop();
-      if (lease.throttledUntilMs !== undefined) this.#holdUntil(lease.throttledUntilMs);
+      if (lease.throttledUntilMs !== undefined) this.#hearOfThrottle(lease.throttledUntilMs);
       return lease;
     } catch (thrown) {
       this.#giveBack += giveBack;
-      this.#isThrottleNews ||= isThrottleNews;
+      this.#throttleToTellMs = Math.max(this.#throttleToTellMs, throttledUntilMs);
       this.#health.successes += health.successes;
       this.#health.failures += health.failures;
       tallies.putBack(tally);

@@ -283,7 +283,7 @@ describe('the way to the provider', () => {
       const told = world.app.leases.filter(({ throttledUntilMs }) => throttledUntilMs !== undefined);
       // With how the provider has answered: it may have been a probe.
       expect(told).toMatchObject([
-        { throttledUntilMs: START_MS + 3_000 + 1_500, health: { successes: 1, failures: 0 } },
+        { throttledUntilMs: START_MS + 3_000 + 1_000, health: { successes: 1, failures: 0 } },
       ]);
     }));
 

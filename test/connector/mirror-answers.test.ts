@@ -553,12 +553,24 @@ describe('the events of a range', () => {
     withFilledMirror(async (bench, double, world) => {
       await world.clock.advance(20 * MINUTE_MS);
       await createOwn(bench, world);
+      const ids = async () =>
+        valueOf(await bench.answers.events(list())).events.map(({ eventId }) => eventId);
       double.weather = () => DOWN;
-      expect(valueOf(await bench.answers.events(list())).events).toEqual([]);
+      expect(await ids()).toEqual([]);
+      const tried = double.calls.length;
+      expect(tried).toBeGreaterThan(0);
+      // Nobody is asked again and again: not while the provider is down, nor for what it does not show yet.
+      expect(await ids()).toEqual([]);
+      expect(double.calls).toHaveLength(tried);
       double.weather = () => undefined;
+      await bench.pass(MINUTE_MS);
       double.put('ada', eventOf('own', 1));
-      const { events } = valueOf(await bench.answers.events(list()));
-      expect(events.map(({ eventId }) => eventId)).toEqual(['own']);
+      await createOwn(bench, world);
+      await world.clock.advance(1);
+      expect(await ids()).toEqual(['own']);
+      const asked = double.countOf('changes');
+      expect(await ids()).toEqual(['own']);
+      expect(double.countOf('changes')).toBe(asked);
     }));
 
   it.each([[0], [MINUTE_MS]])('are read anew where they may be no older than %i ms', (maxStalenessMs) =>
