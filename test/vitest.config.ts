@@ -3,7 +3,7 @@ import { defineConfig } from 'vitest/config';
 import { TEST_VARIABLES } from './variables.ts';
 
 const root = new URL('..', import.meta.url).pathname;
-const plain = ['sandbox', 'load', 'bench'].map((room) => `test/${room}/**/*.test.ts`);
+const plain = ['sandbox', 'load', 'bench', 'local'].map((room) => `test/${room}/**/*.test.ts`);
 const inNode = [
   ...plain,
   'test/flows/**/*.test.ts',

@@ -1,7 +1,7 @@
 import pRetry from 'p-retry';
 import { fail, type Failure, ok, type Outcome } from '../domain/failure.ts';
-import { type OutgoingRequest, readRetryAfter, type Reply, type Send } from '../providers/http.ts';
-import type { Access } from '../providers/provider.ts';
+import { readRetryAfter, type Reply, type Send } from '../providers/http.ts';
+import type { Access, AccountRequest } from '../providers/provider.ts';
 import type { Gate, Lane } from './gate.ts';
 import type { Permits } from './permits.ts';
 import type { RetryBudget } from './retry-budget.ts';
@@ -112,7 +112,7 @@ export class Account {
   }
 
   /** One call through the gate; one that only reads is tried again at once where the provider faltered. */
-  async #send(lane: Lane, request: OutgoingRequest): Promise<Outcome<Reply>> {
+  async #send(lane: Lane, request: AccountRequest): Promise<Outcome<Reply>> {
     const { sleep, budget, now } = this.#options;
     const call = async () => {
       const sent = await this.#pass(lane, request);
@@ -141,7 +141,7 @@ export class Account {
     }
   }
 
-  async #pass(lane: Lane, request: OutgoingRequest): Promise<Outcome<Reply>> {
+  async #pass(lane: Lane, request: AccountRequest): Promise<Outcome<Reply>> {
     const { gate, permits, tallies, budget, send, obstacle, now } = this.#options;
     const cameAtMs = now();
     const load = { weight: request.weight ?? 1, calls: request.calls ?? 1 };
@@ -163,16 +163,16 @@ export class Account {
   }
 
   /** What a reply says of a throttle holds back what comes next; one that says nothing of it, and succeeds, eases. */
-  #heed({ readThrottle }: OutgoingRequest, reply: Reply): void {
+  #heed({ readThrottle }: AccountRequest, reply: Reply): void {
     const { gate, permits, tallies } = this.#options;
-    const throttle = readThrottle?.(reply);
+    const throttle = readThrottle(reply);
     if (throttle === undefined) {
       if (reply.status < 300) gate.relax();
       return;
     }
     tallies.noteThrottle(throttle.scope ?? 'user');
-    const heldUntilMs = gate.holdBack(throttle);
-    if (throttle.scope === 'app') permits.noteAppThrottle(throttle, heldUntilMs);
+    gate.holdBack(throttle);
+    if (throttle.scope === 'app') permits.noteAppThrottle(throttle);
   }
 }
 

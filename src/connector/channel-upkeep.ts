@@ -1,6 +1,7 @@
 import type { Failure } from '../domain/failure.ts';
 import type { PushNotice } from '../providers/provider-sync.ts';
 import type { Agenda } from './agenda.ts';
+import type { BackgroundWork } from './background-work.ts';
 import type { Announcement, Channels } from './channels.ts';
 import { inTime } from './in-time.ts';
 import { backOffMs } from './verdict.ts';
@@ -15,21 +16,11 @@ const FAILURES_AHEAD = 5;
 const LONGEST_RELEASE_MS = 10 * SECOND_MS;
 
 /** What the upkeep of channels is made of. */
-export interface ChannelUpkeepOptions {
+export interface ChannelUpkeepOptions extends BackgroundWork {
   channels: Pick<Channels, 'tend' | 'closeAll' | 'nextDueAt' | 'cover' | 'hear' | 'close' | 'reopen'>;
   /** The calendars that are to have a channel now; none, where no mirror is kept: what is left is closed. */
   wanted: () => string[];
   agenda: Pick<Agenda, 'schedule' | 'strike'>;
-  now: () => number;
-  /** Uniform in [0, 1). */
-  random: () => number;
-  onError: (where: string, thrown: unknown) => void;
-  /** Why nothing may be asked of the account now, if so. */
-  obstacle: () => Failure | undefined;
-  /** Tending has failed in a way that may concern the whole connector. */
-  onFailure: (failure: Failure) => void;
-  /** The next due time may have changed. */
-  rearm: () => void;
 }
 
 /** When channels are tended to: opened where they are wanted, renewed, and closed where they are wanted no more. */

@@ -1,10 +1,10 @@
 import type { Config } from '../config.ts';
 import { writeRef } from '../crypto/webhook-ref.ts';
-import type { Failure } from '../domain/failure.ts';
 import type { RecordEvent } from '../metrics.ts';
 import type { Provider } from '../providers/provider.ts';
 import type { Account } from './account.ts';
 import type { Agenda } from './agenda.ts';
+import type { BackgroundWork } from './background-work.ts';
 import type { ChannelUpkeep } from './channel-upkeep.ts';
 import { Channels, type ChannelsOptions } from './channels.ts';
 import type { Identity } from './facts.ts';
@@ -23,7 +23,7 @@ export interface ChannelsParts extends Omit<ChannelsOptions, 'connectorId' | 'ad
 }
 
 /** What a mirror, what keeps it up and what answers from it are made of. */
-export interface MirrorParts {
+export interface MirrorParts extends BackgroundWork {
   identity: Identity;
   channels: Channels;
   channelUpkeep: ChannelUpkeep;
@@ -34,17 +34,8 @@ export interface MirrorParts {
   notices: Notices;
   ownWrites: OwnWrites;
   publication: Pick<Publication, 'saveSyncStatus'>;
-  now: () => number;
-  random: () => number;
   randomId: () => string;
   record: RecordEvent;
-  onError: (where: string, thrown: unknown) => void;
-  /** Why nothing may be asked of the account now, if so. */
-  obstacle: () => Failure | undefined;
-  /** A run has failed in a way that may concern the whole connector. */
-  onFailure: (failure: Failure) => void;
-  /** The next due time may have changed. */
-  rearm: () => void;
   /** Whether the connector is used more than once in a while. */
   isInUse: () => boolean;
 }

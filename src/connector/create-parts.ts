@@ -7,6 +7,7 @@ import { createSend, type Fetch } from '../providers/http.ts';
 import type { Provider } from '../providers/provider.ts';
 import { Agenda } from './agenda.ts';
 import { Availability } from './availability.ts';
+import type { BackgroundWork } from './background-work.ts';
 import { ChannelUpkeep } from './channel-upkeep.ts';
 import { Connection } from './connection.ts';
 import { callLifeOf, createAccount } from './create-account.ts';
@@ -128,6 +129,14 @@ export function createParts(means: ActorMeans, hooks: ActorHooks) {
     onResealed: () => publish(),
   });
   const obstacle = () => connection.obstacle();
+  const background: BackgroundWork = {
+    now,
+    random,
+    onError,
+    obstacle,
+    onFailure: (failure) => connection.notice(failure),
+    rearm: () => hooks.rearm(),
+  };
   const budget = new RetryBudget();
   const account = createAccount({
     ...shared,
@@ -141,13 +150,7 @@ export function createParts(means: ActorMeans, hooks: ActorHooks) {
     obstacle,
     firstRunsSince: (sinceMs) => drain.firstRunsSince(sinceMs),
   });
-  const upkeep = new TokenUpkeep({
-    ...shared,
-    agenda,
-    account,
-    obstacle,
-    onFailure: (failure) => connection.notice(failure),
-  });
+  const upkeep = new TokenUpkeep({ ...background, store, agenda, account });
   const connection: Connection = new Connection({
     ...shared,
     agenda,
@@ -158,16 +161,14 @@ export function createParts(means: ActorMeans, hooks: ActorHooks) {
     provider,
   });
   const holds = new Holds({
-    ...shared,
+    ...background,
+    connectorId,
+    store,
     notices,
     account,
     provider,
     callLifeMs: callLifeOf(limits),
-    onError,
-    obstacle,
-    onFailure: (failure) => connection.notice(failure),
     openBefore: (taskId, types) => ledger.openBefore(taskId, types),
-    rearm: () => hooks.rearm(),
   });
   const channels = createChannels({
     ...shared,
@@ -178,18 +179,17 @@ export function createParts(means: ActorMeans, hooks: ActorHooks) {
     randomBytes: means.randomBytes,
   });
   const channelUpkeep = new ChannelUpkeep({
-    ...shared,
+    ...background,
     channels,
     agenda,
     wanted: () => mirror?.upkeep.calendarsToWatch() ?? [],
-    onError,
-    obstacle,
-    onFailure: (failure) => connection.notice(failure),
-    rearm: () => hooks.rearm(),
   });
   const mirror: ConnectorMirror | undefined = config.hasMirror
     ? createMirror({
-        ...shared,
+        ...background,
+        identity,
+        store,
+        record,
         channels,
         channelUpkeep,
         publication,
@@ -199,10 +199,6 @@ export function createParts(means: ActorMeans, hooks: ActorHooks) {
         notices,
         ownWrites,
         randomId: means.randomId,
-        onError,
-        obstacle,
-        onFailure: (failure) => connection.notice(failure),
-        rearm: () => hooks.rearm(),
         isInUse: () => upkeep.isInUse,
       })
     : undefined;

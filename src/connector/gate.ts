@@ -113,10 +113,8 @@ export class Gate {
   /**
    * Holds every call back after a throttle: until the provider's own minimum, and on top of it a
    * back-off that grows while throttles follow each other.
-   *
-   * @returns until when, epoch milliseconds.
    */
-  holdBack({ retryAtMs }: { retryAtMs?: number }): number {
+  holdBack({ retryAtMs }: { retryAtMs?: number }): void {
     const { now, random, store } = this.#options;
     // Calls that were under way together are refused together, and a refusal may be told twice: one strike.
     if (now() >= this.#blockedUntilMs) {
@@ -124,11 +122,9 @@ export class Gate {
       this.#backOffMs = backOffMs(this.#strikes, random);
     }
     const untilMs = Math.max(retryAtMs ?? 0, now()) + this.#backOffMs;
-    if (untilMs > this.#blockedUntilMs) {
-      this.#blockedUntilMs = untilMs;
-      writeFact(store, THROTTLE, { blockedUntilMs: untilMs, strikes: this.#strikes });
-    }
-    return this.#blockedUntilMs;
+    if (untilMs <= this.#blockedUntilMs) return;
+    this.#blockedUntilMs = untilMs;
+    writeFact(store, THROTTLE, { blockedUntilMs: this.#blockedUntilMs, strikes: this.#strikes });
   }
 
   /** It has been quiet for a while: what is remembered of open calls is put right. */

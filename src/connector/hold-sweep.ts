@@ -1,6 +1,7 @@
-import { describeFailure, type Failure, type Outcome } from '../domain/failure.ts';
+import { describeFailure, type Outcome } from '../domain/failure.ts';
 import type { Provider } from '../providers/provider.ts';
 import type { Account } from './account.ts';
+import type { BackgroundWork } from './background-work.ts';
 import type { Lane } from './gate.ts';
 import type { HoldBook, Leftover } from './hold-book.ts';
 import type { Sequence } from './sequence.ts';
@@ -16,7 +17,7 @@ const SHORTEST_REST_MS = 1_000;
 const LONGEST_REFUSAL_MS = 24 * 60 * 60 * 1000;
 
 /** What the sweep is made of. */
-export interface HoldSweepOptions {
+export interface HoldSweepOptions extends BackgroundWork {
   book: HoldBook;
   /** Acts on the calendar take turns, so that nothing is removed that another act is about to write. */
   turns: Sequence;
@@ -24,15 +25,6 @@ export interface HoldSweepOptions {
   provider: Provider;
   /** The longest a call may stay open at the provider after it began here, milliseconds. */
   callLifeMs: number;
-  now: () => number;
-  random: () => number;
-  onError: (where: string, thrown: unknown) => void;
-  /** Why nothing may be asked of the account now, if so. */
-  obstacle: () => Failure | undefined;
-  /** A call has failed in a way that may concern the whole connector. */
-  onFailure: (failure: Failure) => void;
-  /** The next due time may have changed. */
-  rearm: () => void;
 }
 
 /** Takes the events of holds that are over out of the calendar, for as long as it takes. */

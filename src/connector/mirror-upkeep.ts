@@ -1,8 +1,7 @@
-import type { SyncStatus } from '../domain/mirror.ts';
-import { describeFailure, fail, type Failure, type Outcome } from '../domain/failure.ts';
-import { describeThrown } from '../metrics.ts';
+import { fail, type Failure, type Outcome } from '../domain/failure.ts';
 import type { PushNotice } from '../providers/provider-sync.ts';
 import type { Agenda } from './agenda.ts';
+import type { BackgroundWork } from './background-work.ts';
 import type { ChannelUpkeep } from './channel-upkeep.ts';
 import type { Channels } from './channels.ts';
 import { ANNOUNCED, forgetFact, LAST_USE, readFact, writeFact } from './facts.ts';
@@ -12,6 +11,7 @@ import type { Mirror } from './mirror.ts';
 import type { Notices } from './notices.ts';
 import type { OwnWrites } from './own-writes.ts';
 import type { Store } from './store.ts';
+import { SyncDisplay, type SyncDisplayOptions } from './sync-display.ts';
 import type { SyncReport } from './sync-findings.ts';
 import { Sync, type SyncOptions } from './sync.ts';
 import { decide } from './verdict.ts';
@@ -45,10 +45,8 @@ const READ_AHEAD_MS = 45 * SECOND_MS;
 const KEPT_UP_MS = 10 * MINUTE_MS;
 
 /** What the upkeep is made of. */
-export interface MirrorUpkeepOptions extends Omit<
-  SyncOptions,
-  'isOwn' | 'isOwnRemoval' | 'onFound' | 'onEnd'
-> {
+export interface MirrorUpkeepOptions
+  extends Omit<SyncOptions, 'isOwn' | 'isOwnRemoval' | 'onFound' | 'onEnd'>, BackgroundWork {
   store: Store;
   mirror: Mirror;
   channels: Pick<Channels, 'suspect' | 'areHealthy'>;
@@ -56,14 +54,7 @@ export interface MirrorUpkeepOptions extends Omit<
   ownWrites: OwnWrites;
   agenda: Agenda;
   notices: Notices;
-  random: () => number;
-  onError: (where: string, thrown: unknown) => void;
-  /** A run has failed in a way that may concern the whole connector. */
-  onFailure: (failure: Failure) => void;
-  /** Shows outside how the mirror stands. */
-  show: (status: SyncStatus) => Promise<void>;
-  /** The next due time may have changed. */
-  rearm: () => void;
+  show: SyncDisplayOptions['show'];
 }
 
 /**
@@ -73,6 +64,7 @@ export interface MirrorUpkeepOptions extends Omit<
 export class MirrorUpkeep {
   readonly #options: MirrorUpkeepOptions;
   readonly #sync: Sync;
+  readonly #display: SyncDisplay;
   /** When each calendar was last said to have changed, and whether it has been read from there on. */
   readonly #announcements = new Map<string, { atMs: number; isRead: boolean }>();
   /** Those that came before the run under way, which reads what they tell of. */
@@ -91,14 +83,13 @@ export class MirrorUpkeep {
   /** Nothing is read before, unless somebody waits for it: the last run has failed. */
   #restUntilMs = -Infinity;
   #isClosed = false;
-  /** How it was last shown to stand, and when. */
-  #shown: { state: string; cursor: string | null; atMs: number } | undefined;
 
   constructor(options: MirrorUpkeepOptions) {
     this.#options = options;
     const { ownWrites, store } = options;
     this.#isAnnounced = readFact(store, ANNOUNCED) !== undefined;
     this.#isOutOfDate = this.#isAnnounced;
+    this.#display = new SyncDisplay(options);
     this.#sync = new Sync({
       ...options,
       isOwn: (event) => ownWrites.recognises(event),
@@ -301,7 +292,8 @@ export class MirrorUpkeep {
     this.#isFollowed = false;
     if (dueAtMs === undefined) agenda.strike('sync');
     else agenda.schedule('sync', dueAtMs);
-    void this.#show(outcome, calendarIds.length > 0, nextAtMs);
+    const { failedRuns } = this.#sync;
+    void this.#display.note({ outcome, hasFound: calendarIds.length > 0, failedRuns, nextAtMs });
   }
 
   /** Whether a change that a run has found was told of before. */
@@ -369,36 +361,5 @@ export class MirrorUpkeep {
     const pollAtMs = this.#nextPollAt();
     if (pollAtMs === undefined) return undefined;
     return this.#sync.failedRuns < PROMPT_RETRIES ? retryAtMs : Math.max(retryAtMs, pollAtMs);
-  }
-
-  /** Shows how the mirror stands, where that is other than before: at most once a run, and of a position alone once an hour. */
-  async #show(outcome: Outcome<SyncReport>, hasFound: boolean, nextAtMs: number | undefined): Promise<void> {
-    const { mirror, show, now, onError } = this.#options;
-    const positions = Object.fromEntries(
-      mirror
-        .calendars()
-        .flatMap(({ calendar, position }) => (position === undefined ? [] : [[calendar.id, position]])),
-    );
-    const status: SyncStatus = {
-      cursor: JSON.stringify(positions),
-      status: outcome.ok ? 'idle' : 'error',
-      lastError: outcome.ok ? null : describeFailure(outcome.failure).message,
-      retryCount: this.#sync.failedRuns,
-      nextRetryAtMs: outcome.ok ? null : (nextAtMs ?? null),
-    };
-    const { cursor, nextRetryAtMs, ...rest } = status;
-    const state = JSON.stringify({ ...rest, isRetried: nextRetryAtMs !== null });
-    const before = this.#shown;
-    // Some providers name another position each time, though there is nothing new.
-    const isNews = hasFound || before === undefined || now() - before.atMs >= HOUR_MS;
-    if (state === before?.state && (cursor === before.cursor || !isNews)) return;
-    try {
-      await show(status);
-      this.#shown = { state, cursor, atMs: now() };
-    } catch (thrown) {
-      // Shown by the next run.
-      this.#shown = undefined;
-      onError('sync state', describeThrown(thrown));
-    }
   }
 }

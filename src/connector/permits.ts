@@ -131,15 +131,15 @@ export class Permits {
   }
 
   /**
-   * The provider has throttled the app as a whole: told at once, so that no other connector runs into it. No call
-   * is allowed before that has passed, nor before `heldUntilMs`; what was leased goes back.
+   * The provider has throttled the app as a whole: told at once, so that no other connector runs into it. No call is
+   * allowed before that has passed; what was leased goes back.
    */
-  noteAppThrottle({ retryAtMs }: { retryAtMs?: number }, heldUntilMs: number): void {
+  noteAppThrottle({ retryAtMs }: { retryAtMs?: number }): void {
     const { now } = this.#options;
     this.touch();
     const untilMs = Math.max(retryAtMs ?? now() + APP_THROTTLE_MS, now() + SHORTEST_THROTTLE_MS);
     this.#throttleToTellMs = Math.max(this.#throttleToTellMs, untilMs);
-    this.#throttledUntilMs = Math.max(this.#throttledUntilMs, untilMs, heldUntilMs);
+    this.#throttledUntilMs = Math.max(this.#throttledUntilMs, untilMs);
     this.#drop();
     void this.#request(0);
   }

@@ -1,6 +1,7 @@
-import { describeFailure, type Failure } from '../domain/failure.ts';
+import { describeFailure } from '../domain/failure.ts';
 import type { Account } from './account.ts';
 import type { Agenda } from './agenda.ts';
+import type { BackgroundWork } from './background-work.ts';
 import { LAST_USE, readFact, writeFact } from './facts.ts';
 import type { Store } from './store.ts';
 import type { HeldGrant } from './tokens.ts';
@@ -15,17 +16,13 @@ const USE_GRAIN_MS = 10 * MINUTE_MS;
 const LONGEST_LEAD_MS = 5 * MINUTE_MS;
 
 /** What the upkeep of a token is made of. */
-export interface TokenUpkeepOptions {
+export interface TokenUpkeepOptions extends Pick<
+  BackgroundWork,
+  'now' | 'random' | 'obstacle' | 'onFailure'
+> {
   store: Store;
   agenda: Pick<Agenda, 'schedule' | 'strike'>;
   account: Pick<Account, 'refresh'>;
-  now: () => number;
-  /** Uniform in [0, 1). */
-  random: () => number;
-  /** Why nothing may be asked of the account now, if so. */
-  obstacle: () => Failure | undefined;
-  /** A refresh has failed in a way that may concern the whole connector. */
-  onFailure: (failure: Failure) => void;
 }
 
 /** Keeps the token of a connector in use from expiring; one that is not in use is refreshed on demand. */

@@ -1,6 +1,6 @@
 import { fail, ok, type Outcome } from '../domain/failure.ts';
-import type { OutgoingRequest, Reply, Throttle } from './http.ts';
-import type { Access } from './provider.ts';
+import type { OutgoingRequest, Reply } from './http.ts';
+import type { Access, Throttle } from './provider.ts';
 
 /** How often a part is asked for at most: once, and again while it is throttled. */
 const ROUNDS = 3;

@@ -11,14 +11,6 @@ export interface OutgoingRequest {
   weight?: number;
   /** As how many calls the provider counts it toward its quotas: a batch counts as all its parts. Default 1. */
   calls?: number;
-  /** What its reply says of a throttle. Asked before the place of the call is given on, so that no call slips out first. */
-  readThrottle?: (reply: Reply) => Throttle | undefined;
-}
-
-/** A throttle. `retryAtMs`: the provider's own minimum, epoch milliseconds; `scope`: of the whole app, not of this account. */
-export interface Throttle {
-  retryAtMs?: number;
-  scope?: 'app';
 }
 
 /** A provider's reply, read to its end. `receivedAtMs` is what its relative waits count from. */

@@ -3,7 +3,7 @@ import type { ProviderName } from '../domain/connector.ts';
 import type { EventCancellation, EventChange, EventDraft, EventRecord } from '../domain/event.ts';
 import type { Outcome } from '../domain/failure.ts';
 import type { Interval } from '../domain/interval.ts';
-import type { Send } from './http.ts';
+import type { OutgoingRequest, Reply, Send } from './http.ts';
 import type { ProviderSync } from './provider-sync.ts';
 
 /** The person's account at the provider, as the id token names it. */
@@ -98,6 +98,18 @@ export interface ProviderOAuth {
   missingScopes(asked: readonly string[], granted: readonly string[]): string[];
 }
 
+/** A throttle. `retryAtMs`: the provider's own minimum, epoch milliseconds; `scope`: of the whole app, not of this account. */
+export interface Throttle {
+  retryAtMs?: number;
+  scope?: 'app';
+}
+
+/** A request on an account. */
+export interface AccountRequest extends OutgoingRequest {
+  /** What its reply says of a throttle. Asked before the place of the call is given on, so that no call slips out first. */
+  readThrottle: (reply: Reply) => Throttle | undefined;
+}
+
 /**
  * How one operation reaches the provider: with this access token, through these calls.
  * `send` has passed the gate when it resolves; it waits for a slot, so ask for all you need at once
@@ -107,7 +119,7 @@ export interface ProviderOAuth {
 export interface Access {
   accessToken: string;
   account: Account;
-  send: Send;
+  send: (request: AccountRequest) => Promise<Outcome<Reply>>;
   now: () => number;
 }
 

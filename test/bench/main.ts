@@ -34,7 +34,7 @@ const WITH_MIRROR = { mirror: measureMirror };
 
 const options = readOptions(USAGE, {
   rounds: number(3, 1),
-  latency: number(200),
+  latency: number(200, 1),
   connectors: number(32, 1),
   only: z.enum([...Object.keys(WITHOUT_MIRROR), ...Object.keys(WITH_MIRROR)]).optional(),
   strict: flag,

@@ -5,7 +5,11 @@ import type { Access } from '../../src/providers/provider.ts';
 import { openAccount, withParts } from './bench.ts';
 import { DARK, grantOf, REVOKED, settle, START_MS } from './world.ts';
 
-const REQUEST = { method: 'GET', url: 'https://google.invalid/calendars' };
+const REQUEST = {
+  method: 'GET',
+  url: 'https://google.invalid/calendars',
+  readThrottle: () => undefined,
+};
 const REJECTED = fail({ kind: 'token-rejected' });
 
 function reply(status: number): Reply {

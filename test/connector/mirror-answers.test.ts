@@ -573,6 +573,26 @@ describe('the events of a range', () => {
       expect(double.countOf('changes')).toBe(asked);
     }));
 
+  it('are read at once for every write, and again after a moment for one that a reading has missed', () =>
+    withFilledMirror(async (bench, double, world) => {
+      const ids = async () =>
+        valueOf(await bench.answers.events(list())).events.map(({ eventId }) => eventId);
+      for (let write = 1; write <= 2; write += 1) {
+        // oxlint-disable-next-line no-await-in-loop
+        await createOwn(bench, world);
+        // oxlint-disable-next-line no-await-in-loop
+        await world.clock.advance(1);
+        // oxlint-disable-next-line no-await-in-loop
+        expect(await ids()).toEqual([]);
+        expect(double.countOf('changes')).toBe(write);
+      }
+      double.put('ada', eventOf('own', 1));
+      await world.clock.advance(2 * SECOND_MS - 1);
+      expect(await ids()).toEqual([]);
+      await world.clock.advance(1);
+      expect(await ids()).toEqual(['own']);
+    }));
+
   it.each([[0], [MINUTE_MS]])('are read anew where they may be no older than %i ms', (maxStalenessMs) =>
     withFilledMirror(async (bench, double, { clock }) => {
       await clock.advance(MINUTE_MS + 1);

@@ -240,10 +240,10 @@ describe('while the provider is down', () => {
 
 describe('while the whole app is throttled', () => {
   const UNTIL_MS = START_MS + 90_000;
-  /** It is held for a little longer than the provider named, by the gate as by who hears of it. */
-  const HELD_MS = 90_500;
-  const HELD_UNTIL_MS = START_MS + HELD_MS;
-  const REFUSED = { ok: false, failure: { kind: 'throttled', scope: 'app', retryAtMs: HELD_UNTIL_MS } };
+  const refusedUntil = (retryAtMs: number) => ({
+    ok: false,
+    failure: { kind: 'throttled', scope: 'app', retryAtMs },
+  });
 
   it('no call is made, what was leased goes back at once, and nobody asks before it has passed', async () => {
     const { permits, asked, clock } = openPermits();
@@ -252,13 +252,13 @@ describe('while the whole app is throttled', () => {
       await take(permits, 1);
     }
     // Leased were one, two and four: three are left.
-    permits.noteAppThrottle({ retryAtMs: UNTIL_MS }, HELD_UNTIL_MS);
+    permits.noteAppThrottle({ retryAtMs: UNTIL_MS });
     expect(permits.spend(1)).toBe(false);
     await settle();
     expect(asked.at(-1)).toMatchObject({ want: 0, giveBack: 3, throttledUntilMs: UNTIL_MS });
     const soFar = asked.length;
-    await clock.advance(HELD_MS - 1);
-    expect(await take(permits, 1)).toMatchObject(REFUSED);
+    await clock.advance(90_000 - 1);
+    expect(await take(permits, 1)).toMatchObject(refusedUntil(UNTIL_MS));
     expect(asked.slice(soFar).filter(({ want }) => want > 0)).toEqual([]);
     await clock.advance(1);
     expect(await take(permits, 1)).toEqual(GRANTED);
@@ -268,8 +268,8 @@ describe('while the whole app is throttled', () => {
   it('what was under way when it came is not used', async () => {
     const { permits } = openPermits();
     const obtaining = permits.obtain(1);
-    permits.noteAppThrottle({ retryAtMs: UNTIL_MS }, HELD_UNTIL_MS);
-    expect(await obtaining).toMatchObject(REFUSED);
+    permits.noteAppThrottle({ retryAtMs: UNTIL_MS });
+    expect(await obtaining).toMatchObject(refusedUntil(UNTIL_MS));
     expect(permits.spend(1)).toBe(false);
   });
 
@@ -279,18 +279,19 @@ describe('while the whole app is throttled', () => {
       throw new Error('unreachable');
     };
     await take(permits, 1);
-    permits.noteAppThrottle({ retryAtMs: UNTIL_MS }, HELD_UNTIL_MS);
+    permits.noteAppThrottle({ retryAtMs: UNTIL_MS });
     // A shorter one takes nothing back.
-    permits.noteAppThrottle({}, 0);
+    permits.noteAppThrottle({});
     await settle();
     expect(permits.spend(1)).toBe(false);
+    expect(await permits.obtain(1)).toMatchObject(refusedUntil(UNTIL_MS));
     app.answer = grant;
     await clock.advance(2_000);
     const told = asked.flatMap(({ throttledUntilMs }) => throttledUntilMs ?? []);
     expect(told).toEqual([UNTIL_MS, START_MS + 30_000, UNTIL_MS]);
   });
 
-  it('another connector that hears of it gives back what it has', async () => {
+  it('another connector that hears of it gives back what it has, and begins again a moment later', async () => {
     const { permits, asked, app, clock } = openPermits();
     for (let call = 0; call < 4; call += 1) {
       // oxlint-disable-next-line no-await-in-loop
@@ -305,7 +306,7 @@ describe('while the whole app is throttled', () => {
     });
     permits.note(false);
     await settle();
-    expect(await take(permits, 1)).toMatchObject(REFUSED);
+    expect(await take(permits, 1)).toMatchObject(refusedUntil(UNTIL_MS + 500));
     await clock.advance(2_000);
     expect(asked.at(-1)).toMatchObject({ giveBack: 3 });
     expect(asked.flatMap(({ throttledUntilMs }) => throttledUntilMs ?? [])).toEqual([]);
@@ -316,7 +317,7 @@ describe('while the whole app is throttled', () => {
     ['a second', 'where it names one that has passed', { retryAtMs: START_MS - 1 }, 1_000],
   ])('is waited out %s, %s', async (_, __, throttle, ms) => {
     const { permits, asked } = openPermits();
-    permits.noteAppThrottle(throttle, 0);
+    permits.noteAppThrottle(throttle);
     await settle();
     expect(asked.map(({ throttledUntilMs }) => throttledUntilMs)).toEqual([START_MS + ms]);
     expect(permits.spend(1)).toBe(false);

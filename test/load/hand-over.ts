@@ -58,7 +58,7 @@ export class HandOver {
   /** Tasks that were sent again, for the worker did not know them. */
   queueResends = 0;
   readonly ends = new Map<string, End>();
-  readonly #worker: ChildRuntime;
+  readonly #worker: Pick<ChildRuntime, 'api' | 'notices'>;
   readonly #progress: Map<string, Progress>;
   readonly #dependents: Map<string, Progress[]>;
   readonly #ready: Progress[] = [];
@@ -67,7 +67,7 @@ export class HandOver {
   #noticesRead = 0;
   #restUntilMs = 0;
 
-  constructor(worker: ChildRuntime, tasks: readonly PlannedTask[]) {
+  constructor(worker: Pick<ChildRuntime, 'api' | 'notices'>, tasks: readonly PlannedTask[]) {
     this.#worker = worker;
     const all = tasks.map((task): Progress => ({
       task,

@@ -13,7 +13,7 @@ const USAGE = `npm run soak [-- OPTIONS]: mirrors of calendars that change, with
 
 const { connectors, minutes, faults, lost, seed } = readOptions(USAGE, {
   connectors: number(20, 1),
-  minutes: number(3),
+  minutes: number(3, 0.1),
   faults: number(0.1),
   lost: number(0.3),
   seed: number(1),

@@ -1,8 +1,8 @@
 import type * as z from 'zod';
 import { fail, ok, type Outcome } from '../../domain/failure.ts';
 import { sendAndRead, throttleIn } from '../batches.ts';
-import { type OutgoingRequest, readJson, type Reply, type Throttle } from '../http.ts';
-import type { Access } from '../provider.ts';
+import { type OutgoingRequest, readJson, type Reply } from '../http.ts';
+import type { Access, Throttle } from '../provider.ts';
 import { type FailedRequest, readFailure } from './failure.ts';
 
 /** Graph as one operation reaches it. */

@@ -1,6 +1,7 @@
 import { ok, type Outcome } from '../../../src/domain/failure.ts';
-import type { OutgoingRequest, Reply, Send, Throttle } from '../../../src/providers/http.ts';
-import type { Access } from '../../../src/providers/provider.ts';
+import type { OutgoingRequest, Reply, Send } from '../../../src/providers/http.ts';
+import type { Access, Throttle } from '../../../src/providers/provider.ts';
+import { heedingSend } from '../heeding-send.ts';
 
 /** The instant at which every scripted reply arrives: far from the machine's own clock. */
 export const NOW = Date.UTC(2031, 4, 5, 6, 7, 8);
@@ -47,13 +48,7 @@ export function scriptAccess(answer: Parameters<typeof scriptSend>[0]): {
   const access: Access = {
     accessToken: 'access-1',
     account: { id: '1', email: 'Ada@example.com', kind: 'personal' },
-    async send(request) {
-      const { readThrottle, ...plain } = request;
-      const answered = await send(plain);
-      const throttle = answered.ok ? readThrottle?.(answered.value) : undefined;
-      if (throttle !== undefined) heldBack.push(throttle);
-      return answered;
-    },
+    send: heedingSend(send, heldBack),
     now: () => NOW,
   };
   return { access, sent, heldBack };

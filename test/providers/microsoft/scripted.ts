@@ -1,7 +1,8 @@
 import { ok, type Outcome } from '../../../src/domain/failure.ts';
-import type { OutgoingRequest, Reply, Send, Throttle } from '../../../src/providers/http.ts';
-import type { Access, Account } from '../../../src/providers/provider.ts';
+import type { OutgoingRequest, Reply, Send } from '../../../src/providers/http.ts';
+import type { Access, Account, Throttle } from '../../../src/providers/provider.ts';
 import type { MicrosoftConfig } from '../../../src/providers/microsoft/config.ts';
+import { heedingSend } from '../heeding-send.ts';
 
 export const CONFIG: MicrosoftConfig = {
   clientId: '11111111-2222-3333-4444-555555555555',
@@ -53,13 +54,7 @@ export function scriptedAccess(send: Send, account: Account = WORKER): { access:
     access: {
       accessToken: 'the-access-token',
       account,
-      async send(request) {
-        const { readThrottle, ...plain } = request;
-        const sent = await send(plain);
-        const throttle = sent.ok ? readThrottle?.(sent.value) : undefined;
-        if (throttle !== undefined) held.push(throttle);
-        return sent;
-      },
+      send: heedingSend(send, held),
       now: () => NOW,
     },
   };
